@@ -1,0 +1,51 @@
+#pragma once
+// Looking at a store from outside: fsck and dump. Both open the directory under a shared lock and write nothing.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "cas/io.h"
+#include "cas/journal.h"
+
+namespace orbitalreg::cas {
+
+enum class FsckLevel : std::uint8_t {
+    quick,   // superblock copies, the chain of frames, the recount of references
+    normal,  // and every lane record's header and descriptor against the rows, overlaps, orphans, allocation
+};
+
+struct FsckFinding {
+    enum class Severity : std::uint8_t { note, repairable, loss };
+    Severity severity = Severity::note;
+    std::string code;    // stable, for scripts: superblock_copy_invalid, frame_corrupt, descriptor_mismatch, ...
+    std::string where;   // file and offset
+    std::string detail;  // what it means and what to do
+};
+
+struct FsckReport {
+    std::vector<FsckFinding> findings;  // at most 10 000; more are counted
+    std::uint64_t findings_dropped = 0;
+    std::uint64_t frames = 0;
+    std::uint64_t records = 0;
+    std::uint64_t blobs = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t lanes = 0;
+    bool clean() const noexcept { return findings.empty() && findings_dropped == 0; }
+};
+
+// `catalog` must be empty; it is fed by the replay and then asked for its references.
+Result<FsckReport> fsck(Io& io, FsckLevel level, CatalogMachine& catalog, Log& log,
+                        const std::function<void(std::string_view progress)>& progress);
+
+enum class DumpWhat : std::uint8_t { superblock, frames, records, blobs, lanes, uploads };
+
+// One JSON object a line. `describe` renders a catalog record's body as JSON, since cas does not know it.
+Result<void> dump(Io& io, DumpWhat what, const std::function<std::string(const CatalogRecordView&)>& describe,
+                  const std::function<void(std::string_view line)>& line);
+
+}  // namespace orbitalreg::cas

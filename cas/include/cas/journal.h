@@ -1,0 +1,101 @@
+#pragma once
+// Journal is the one commit point. A Change is one request: the catalog's records, small blobs to store beside them, the
+// keys it touches and a check against applied state. The sequencer takes requests in order, puts those that do not
+// conflict into one frame (group commit), writes it durably, applies it and answers.
+//
+// Durable  once submit() returns success the change survives power loss and is visible to every reader. On
+//          Errc::outcome_unknown it may or may not have happened; on any other error it has not.
+// Threads  submit() from any reactor; check() and apply() run on the sequencer, one at a time.
+// Limits   a group of records is at most StoreOptions::group_size_max_bytes, else Errc::change_too_large.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/asio.h"
+#include "base/bytes.h"
+#include "base/digest.h"
+#include "base/result.h"
+#include "base/strong_id.h"
+#include "cas/references.h"
+
+namespace orbitalreg::cas {
+
+using Lsn = StrongId<struct LsnTag, std::uint64_t>;
+
+// What a frame tells the state machines it changes: the only time they know.
+struct FrameContext {
+    Lsn lsn;
+    std::uint64_t store_time_ms = 0;
+};
+
+// A record of the catalog, opaque to cas. `type` is the catalog's own numbering, from 1.
+struct CatalogRecord {
+    std::uint16_t type = 0;
+    std::vector<std::byte> body;  // a FlatBuffer
+    std::vector<std::byte> raw;   // bytes that follow it, aligned to 64 in the frame
+};
+
+struct CatalogRecordView {
+    std::uint16_t type = 0;
+    ByteView body;
+    ByteView raw;
+};
+
+// CatalogMachine is the state machine that the journal hosts. Its state is a pure function of the records applied:
+// no clock, no I/O, no randomness, no order by address.
+class CatalogMachine {
+public:
+    virtual ~CatalogMachine() = default;
+
+    // Whether apply() would understand the record: checked before a record from disk is applied.
+    virtual Result<void> verify(const CatalogRecordView& record) const noexcept = 0;
+    // All records of one group, after the blobs of that group exist. Infallible.
+    virtual void apply(const FrameContext& frame, std::span<const CatalogRecordView> group,
+                       ReferenceSink& references) noexcept = 0;
+    // The blob is about to leave; drop the links to it. Called before its id is free again.
+    virtual void forget(BlobId blob, const Digest& digest) noexcept = 0;
+    // Calls `edge` once for each reference held: the audit that counts are compared with.
+    virtual void visit_references(const std::function<void(BlobId)>& edge) const = 0;
+    // A checksum over the whole state, equal for equal states however they were reached. For tests and fsck.
+    virtual std::uint64_t fingerprint() const = 0;
+};
+
+// 64-bit hashes of what a request reads (shared) and changes (exclusive). Two requests whose keys conflict never
+// share a frame, and run in the order they were submitted.
+struct KeySet {
+    std::vector<std::uint64_t> shared;
+    std::vector<std::uint64_t> exclusive;
+};
+
+struct InlineBlob {
+    Digest digest;
+    std::vector<std::byte> bytes;  // at most StoreOptions::inline_size_max_bytes; already known to match the digest
+};
+
+struct Change {
+    KeySet keys;
+    std::vector<CatalogRecord> records;
+    // Stored unless a sound blob of that digest exists when the frame is built. The digest belongs in keys.exclusive.
+    std::vector<InlineBlob> blobs;
+    // Runs on the sequencer against applied state, in this request's turn. Its error ends the request.
+    // It may change `records` (fill in what only the order of commits decides). Must not block.
+    std::function<Result<void>(Change& self, const FrameContext& frame)> check;
+};
+
+struct Committed {
+    Lsn lsn;
+    std::uint64_t store_time_ms = 0;
+};
+
+class Journal {
+public:
+    virtual Awaitable<Result<Committed>> submit(Change change) = 0;
+
+protected:
+    ~Journal() = default;
+};
+
+}  // namespace orbitalreg::cas

@@ -1,0 +1,116 @@
+#pragma once
+// Store is the content-addressable store: bytes named by digest, durable in one log and its lanes. It knows no
+// repository: links, manifests and tags are records of the catalog that it hosts, committed in the same frames.
+//
+// Life     open() recovers whatever the last run left, then serves. stop() refuses new work, drains the sequencer and
+//          writes the closed frame; destroying a Store that was not stopped is as safe as kill -9.
+// Durable  see Journal, BlobWriter. REL-01, REL-02.
+// Threads  the awaitable functions run on the caller's reactor, which must be one of StoreEnvironment::reactors;
+//          the others from any thread.
+// Limits   StoreOptions.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/asio.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "cas/blob_reader.h"
+#include "cas/blob_writer.h"
+#include "cas/errors.h"
+#include "cas/io.h"
+#include "cas/journal.h"
+#include "cas/options.h"
+
+namespace orbitalreg::cas {
+
+struct StoreEnvironment {
+    Io& io;
+    Clock& clock;
+    Random& random;
+    Log& log;
+    Metrics& metrics;
+    // One executor a reactor, each run by one thread.
+    std::vector<asio::any_io_executor> reactors;
+    // Where spares are prepared and housekeeping runs, blocking calls included. Not a reactor in production.
+    asio::any_io_executor background;
+    // The sequencer runs as handlers on `background` instead of a thread of its own: the simulator's way.
+    bool sequencer_on_executor = false;
+};
+
+using SessionId = std::array<std::byte, 16>;
+
+struct UploadStart {
+    SessionId session{};
+    std::uint64_t issued_store_time_s = 0;  // when the session id was handed out; it dies idle_expiry after its last byte
+    std::vector<std::byte> owner;           // opaque; kept with the first mark
+    DigestAlgorithm algorithm = DigestAlgorithm::sha256;  // hashed while streaming
+    std::optional<std::uint64_t> size_hint_bytes;         // of the whole blob, when known
+};
+
+struct UploadStatus {
+    enum class State : std::uint8_t { unknown, open, finished, cancelled };
+    State state = State::unknown;
+    std::uint64_t offset = 0;                // the last acknowledged one
+    std::optional<Digest> digest;            // of a finished one
+    bool busy = false;                       // a writer is open
+};
+
+struct StoreStats {
+    std::uint64_t blobs = 0;
+    std::uint64_t blob_bytes = 0;
+    std::uint64_t damaged_blobs = 0;
+    std::uint64_t uploads_open = 0;
+    std::uint64_t log_segments = 0;
+    std::uint64_t log_bytes = 0;
+    std::uint64_t lanes = 0;
+    std::uint64_t lane_bytes_used = 0;  // up to the frontiers
+    std::uint64_t lane_bytes_live = 0;
+    std::uint64_t lsn = 0;
+    std::uint64_t store_time_ms = 0;
+    std::uint64_t frames_replayed = 0;
+    std::int64_t recovery_ms = 0;
+    bool clean_start = false;
+    bool read_only = false;
+    std::string read_only_reason;
+};
+
+class Store : public Journal {
+public:
+    virtual ~Store() = default;
+
+    // Makes a store in an empty directory. Runs blocking, before the reactors do.
+    static Result<std::unique_ptr<Store>> open(StoreEnvironment environment, StoreOptions options,
+                                               CatalogMachine& catalog);
+    virtual Awaitable<void> stop() = 0;
+
+    // The blob, damaged or not; applied state only.
+    virtual std::optional<BlobStat> find(const Digest& digest) const noexcept = 0;
+    virtual std::optional<Digest> digest_of(BlobId id) const noexcept = 0;
+    // Look-up and pin in one step. Errc::blob_not_found, also for a damaged blob.
+    virtual Result<std::unique_ptr<BlobReader>> open_blob(const Digest& digest) = 0;
+
+    // A single shot without a session.
+    virtual Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(DigestAlgorithm algorithm,
+                                                                      std::optional<std::uint64_t> size_hint) = 0;
+    // A session: at its last mark, or at 0 when it is unknown. Errc::upload_closed, upload_busy, upload_expired.
+    virtual Awaitable<Result<std::unique_ptr<BlobWriter>>> open_upload(UploadStart start) = 0;
+    virtual UploadStatus upload_status(const SessionId& session) const noexcept = 0;
+    // Cancels a session that has no writer; an unknown one is remembered as cancelled too.
+    virtual Awaitable<Result<void>> cancel_upload(UploadStart start) = 0;
+
+    // 32 bytes derived from the store's secret, one value a label. The secret itself never leaves the store.
+    virtual std::array<std::byte, 32> derive_key(std::string_view label) const noexcept = 0;
+    virtual std::uint64_t store_time_ms() const noexcept = 0;
+    virtual StoreStats stats() const = 0;
+};
+
+}  // namespace orbitalreg::cas
