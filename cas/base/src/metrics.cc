@@ -1,8 +1,9 @@
 #include "base/metrics.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
-#include <cstdio>
+#include <charconv>
 
 namespace orbitalreg {
 namespace {
@@ -21,9 +22,9 @@ std::string label_text(const Metrics::Labels& labels, std::string_view extra = {
 }
 
 std::string number(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.9g", value);
-    return text;
+    std::array<char, 32> text;  // the shortest form that reads back to the same number has at most 24 characters
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+    return {text.data(), end};
 }
 
 }  // namespace
