@@ -1,0 +1,66 @@
+#pragma once
+// CommitLog is the log as the rest of cas sees it: it recovers, commits groups, reads inline bytes back and stops.
+//
+// Life     open() takes the lock, finds or makes the superblock, replays every frame into the target, tells a torn tail
+//          from corruption, writes the superblock (clean = 0, new incarnation) and the `opened` frame. start() lets
+//          the sequencer run. stop() drains it and writes the `closed` frame and a clean superblock.
+// Durable  commit() answers after its frame is on stable storage and applied.
+// Threads  commit() from any reactor; the target is called on the sequencer only (in open(): the caller's thread).
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cas/store.h"
+#include "format/address.h"
+#include "log/group.h"
+
+namespace orbitalreg::cas {
+
+struct LogStats {
+    std::uint64_t segments = 0;
+    std::uint64_t bytes = 0;  // of all segment files
+    std::uint64_t lsn = 0;
+    std::uint64_t frames_replayed = 0;
+    bool clean_start = false;
+    bool created = false;
+    bool read_only = false;
+    std::string read_only_reason;
+};
+
+class CommitLog : public Committer {
+public:
+    virtual ~CommitLog() = default;
+
+    static Result<std::unique_ptr<CommitLog>> open(StoreEnvironment environment, const StoreOptions& options,
+                                                   FrameTarget& target);
+    // After open() and before start(): groups committed while recovering (seals of lanes, id blocks), blocking, each in
+    // a frame of its own.
+    virtual Result<Committed> commit_now(Group group) = 0;
+    virtual void start() = 0;
+    // `last` is committed in a frame before `closed` (frontiers of free lanes). Idempotent.
+    virtual Awaitable<void> stop(Group last) = 0;
+
+    // Inline bytes of an applied record. `offset` a multiple of 64; reads whole pages O_DIRECT and copies.
+    // Errc::io_error when the device fails. Bytes are not verified here: the digest, or the sums, do that.
+    virtual Awaitable<Result<void>> read(IoQueue& queue, std::uint32_t segment, std::uint64_t offset,
+                                         MutableByteView to) = 0;
+    virtual Result<void> read_now(std::uint32_t segment, std::uint64_t offset, MutableByteView to) = 0;
+
+    // Turns the store read-only at once (a superblock or a lane directory cannot be synced any more).
+    virtual void poison(std::string_view reason) noexcept = 0;
+    virtual bool read_only() const noexcept = 0;
+
+    virtual const AddressSeed& seed() const noexcept = 0;
+    virtual const StoreUuid& uuid() const noexcept = 0;
+    virtual std::uint64_t incarnation() const noexcept = 0;
+    virtual std::uint64_t lane_target_bytes() const noexcept = 0;
+    virtual std::uint64_t store_time_ms() const noexcept = 0;
+    virtual std::uint64_t segment_size_bytes() const noexcept = 0;
+    virtual std::array<std::byte, 32> derive_key(std::string_view label) const noexcept = 0;
+    virtual LogStats stats() const = 0;
+};
+
+}  // namespace orbitalreg::cas
