@@ -1,0 +1,2 @@
+// Includes the header that the test names; see CMakeLists.txt.
+#include ORB_HEADER
