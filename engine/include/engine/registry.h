@@ -1,0 +1,144 @@
+#pragma once
+// Registry is what the front end calls: the rules of projects and repositories, upload sessions,
+// mounts, manifests, listings, over a RegistryStore. It knows no HTTP; each refusal says what a
+// client must be told.
+//
+// Life     made once, after the store is open; gates and observers are added before the first
+// request. Threads  any reactor. Parameters are values or outlive the call. Limits
+// RegistryOptions::limits.
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "engine/access.h"
+#include "engine/options.h"
+#include "engine/ports.h"
+#include "engine/registry_store.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace orbitalreg::engine {
+
+// UploadTicket is a session that was just handed out: nothing is stored for it.
+struct UploadTicket {
+    std::string token;  // base64url, for the session's URL; holds all that is needed to come back
+    std::string id;     // UUID form, for Docker-Upload-UUID
+};
+
+struct UploadPosition {
+    std::uint64_t offset_bytes = 0;
+    std::string id;
+};
+
+struct ResumeUpload {
+    std::optional<std::uint64_t>
+        start_offset_bytes;  // from Content-Range: must be where the upload stands
+    std::optional<std::uint64_t> size_hint_bytes;  // of the whole blob, when the request says it
+    std::optional<Digest> closing;  // of a closing PUT: makes repeating one that succeeded succeed
+};
+
+struct ResumedUpload {
+    std::unique_ptr<UploadWriter>
+        writer;  // empty when the upload is already finished with that digest
+    std::optional<BlobInfo> finished;
+    std::string id;
+};
+
+struct PutManifestRequest {
+    ImageName image;
+    Reference reference;
+    std::vector<std::byte> bytes;
+    std::string content_type;    // as it came; empty: none
+    std::vector<Tag> more_tags;  // ?tag= on a push by digest; ignored on a push by tag
+    TagExpectation expected;     // If-None-Match: *, If-Match: on a push by tag
+};
+
+struct PutManifestReceipt {
+    Digest digest;
+    std::optional<Digest> subject;  // for OCI-Subject
+    std::vector<Tag> tags;          // set from more_tags, for OCI-Tag
+};
+
+struct OpenedManifest {
+    ManifestInfo info;
+    std::unique_ptr<BlobStream> content;
+};
+
+class Registry {
+public:
+    Registry(RegistryStore& store, Random& random, Log& log, Metrics& metrics,
+             RegistryOptions options);
+    ~Registry();
+    Registry(const Registry&) = delete;
+    Registry& operator=(const Registry&) = delete;
+
+    // Before the first request. Both outlive the Registry.
+    void add_gate(Gate& gate);
+    void add_observer(ManifestObserver& observer);
+
+    const RegistryOptions& options() const noexcept;
+    RegistryStoreStats stats() const;
+
+    // --- blobs ---
+    Awaitable<Answer<BlobInfo>> stat_blob(Principal principal, ImageName image, Digest digest);
+    Awaitable<Answer<std::unique_ptr<BlobStream>>> open_blob(Principal principal, ImageName image,
+                                                             Digest digest);
+    Awaitable<Answer<void>> delete_blob(Principal principal, ImageName image, Digest digest);
+    // Nothing when there is nothing to mount: the caller starts an ordinary upload (DIST-MNT-02).
+    // Without `source` it looks wherever the principal may pull.
+    Awaitable<Answer<std::optional<BlobInfo>>> mount(Principal principal, ImageName target,
+                                                     Digest digest,
+                                                     std::optional<ImageName> source);
+
+    // --- uploads ---
+    Awaitable<Answer<UploadTicket>> start_upload(Principal principal, ImageName image,
+                                                 DigestAlgorithm hint);
+    // All of these: Errc::upload_unknown for a token that is forged, foreign, expired, or of a
+    // closed session.
+    Awaitable<Answer<UploadPosition>> upload_position(Principal principal, ImageName image,
+                                                      std::string token);
+    Awaitable<Answer<ResumedUpload>> resume_upload(Principal principal, ImageName image,
+                                                   std::string token, ResumeUpload resume);
+    Awaitable<Answer<void>> cancel_upload(Principal principal, ImageName image, std::string token);
+    // A push in one request, without a session.
+    Awaitable<Answer<std::unique_ptr<UploadWriter>>> begin_blob(
+        Principal principal, ImageName image, Digest digest,
+        std::optional<std::uint64_t> size_hint_bytes);
+
+    // --- manifests ---
+    Awaitable<Answer<PutManifestReceipt>> put_manifest(Principal principal,
+                                                       PutManifestRequest request);
+    // Both ask the gates.
+    Awaitable<Answer<ManifestInfo>> stat_manifest(Principal principal, ImageName image,
+                                                  Reference reference);
+    Awaitable<Answer<OpenedManifest>> open_manifest(Principal principal, ImageName image,
+                                                    Reference reference);
+    // A tag: only the tag. A digest: the manifest with all its tags. DIST-DEL-01, DIST-DEL-02.
+    Awaitable<Answer<void>> delete_manifest(Principal principal, ImageName image,
+                                            Reference reference);
+
+    // --- listings; `count` is clamped to the limits, 0 gives an empty page without more ---
+    Awaitable<Answer<Page<std::string>>> list_tags(Principal principal, ImageName image,
+                                                   std::string after,
+                                                   std::optional<std::uint64_t> count);
+    Awaitable<Answer<Page<std::string>>> list_images(Principal principal, std::string after,
+                                                     std::optional<std::uint64_t> count);
+    // An image name nobody has heard of has no referrers (DIST-REF-04).
+    Awaitable<Answer<Page<Referrer>>> list_referrers(Principal principal, ImageName image,
+                                                     Digest subject,
+                                                     std::vector<std::string> artifact_types,
+                                                     std::optional<Digest> after,
+                                                     std::optional<std::uint64_t> count);
+
+private:
+    struct Rooms;
+    std::unique_ptr<Rooms> rooms_;
+};
+
+}  // namespace orbitalreg::engine
