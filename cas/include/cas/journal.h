@@ -16,6 +16,7 @@
 
 #include "base/asio.h"
 #include "base/bytes.h"
+#include "base/checksum.h"
 #include "base/digest.h"
 #include "base/result.h"
 #include "base/strong_id.h"
@@ -70,6 +71,10 @@ struct KeySet {
     std::vector<std::uint64_t> exclusive;
 };
 
+// The key of a blob: what commits, damages or deletes a blob declares it exclusive, what builds on it shared.
+// cas adds it for the blobs that a change or a writer brings.
+inline std::uint64_t digest_key(const Digest& digest) noexcept { return mix64(digest.prefix(), 0x6469676573740000); }
+
 struct InlineBlob {
     Digest digest;
     std::vector<std::byte> bytes;  // at most StoreOptions::inline_size_max_bytes; already known to match the digest
@@ -78,7 +83,7 @@ struct InlineBlob {
 struct Change {
     KeySet keys;
     std::vector<CatalogRecord> records;
-    // Stored unless a sound blob of that digest exists when the frame is built. The digest belongs in keys.exclusive.
+    // Stored unless a sound blob of that digest exists when the frame is built.
     std::vector<InlineBlob> blobs;
     // Runs on the sequencer against applied state, in this request's turn. Its error ends the request.
     // It may change `records` (fill in what only the order of commits decides). Must not block.

@@ -5,22 +5,20 @@
 //          for one look-up or one change.
 // Memory   64 bytes a row, 5 bytes a slot of the index at a load of at most 3/4. sha512 has 32 bytes more beside it.
 // I1       a row is in the index if and only if it is in use.
-// I2       an extent with a pin is not given back: erase() moves it to the condemned list until its pins are gone.
+// I2       a pin is taken in the same critical section as the look-up, and belongs to one extent.
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
-#include <unordered_map>
-#include <vector>
+#include <utility>
 
 #include "base/digest.h"
 #include "cas/references.h"
 #include "index/extent.h"
+#include "index/row_table.h"
 
 namespace orbitalreg::cas {
 
@@ -30,7 +28,7 @@ struct BlobView {  // a copy of a row
     Extent extent;
     std::uint32_t references = 0;
     bool damaged = false;
-    std::uint32_t unreferenced_since_s = 0;  // store time; of commit, or of the last release
+    std::uint32_t unreferenced_since_s = 0;  // store time of the commit, or of the last release
 };
 
 class BlobTable;
@@ -39,9 +37,11 @@ class BlobTable;
 class Pin {
 public:
     Pin() = default;
-    Pin(Pin&& other) noexcept : table_{other.table_}, extent_{other.extent_} { other.table_ = nullptr; }
+    Pin(Pin&& other) noexcept
+        : table_{std::exchange(other.table_, nullptr)}, shard_{other.shard_}, extent_{other.extent_} {}
     Pin& operator=(Pin&& other) noexcept {
         std::swap(table_, other.table_);
+        std::swap(shard_, other.shard_);
         std::swap(extent_, other.extent_);
         return *this;
     }
@@ -51,8 +51,10 @@ public:
 
 private:
     friend class BlobTable;
-    Pin(BlobTable& table, const Extent& extent) noexcept : table_{&table}, extent_{extent} {}
+    Pin(BlobTable& table, std::uint32_t shard, const Extent& extent) noexcept
+        : table_{&table}, shard_{shard}, extent_{extent} {}
     BlobTable* table_ = nullptr;
+    std::uint32_t shard_ = 0;
     Extent extent_;
 };
 
@@ -67,48 +69,56 @@ public:
     ~BlobTable();
 
     std::optional<BlobView> find(const Digest& digest) const;
+    // The row of an id that something the caller holds keeps in use (a reference, a pin).
     std::optional<BlobView> get(BlobId id) const;
     // Look-up and pin in one step; none for an unknown or a damaged blob.
     std::optional<PinnedBlob> pin(const Digest& digest);
+    // Extents with at least one pin.
+    std::uint64_t pinned_extents() const;
 
-    // Sequencer only. allocate_id() reserves an id for a frame that is being built; it is used by insert() or given back.
-    BlobId allocate_id();
-    void free_id(BlobId id);
+    // Sequencer only. allocate_id() reserves an id for a frame that is being built; insert() uses it.
+    BlobId allocate_id() noexcept;
     void insert(BlobId id, const Digest& digest, const Extent& extent, std::uint64_t store_time_s);
-    // The damaged or relocated row gets a new extent; the old one is condemned.
+    // A damaged row gets new bytes and is sound again.
     void replace_extent(BlobId id, const Extent& extent);
-    void set_damaged(BlobId id, bool damaged);
-    void erase(BlobId id);
+    void set_damaged(BlobId id);
     void hold(BlobId id);
     void release(BlobId id, std::uint64_t store_time_s);
 
     std::uint64_t size() const noexcept { return blobs_.load(std::memory_order_relaxed); }
     std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
     std::uint64_t damaged() const noexcept { return damaged_.load(std::memory_order_relaxed); }
-    // In order of id. Not while the sequencer runs, unless an approximate picture is enough.
+    // In order of id. Not while the sequencer runs.
     void for_each(const std::function<void(const BlobView&)>& visit) const;
 
 private:
     friend class Pin;
-    struct Row;
+    struct Row {
+        std::array<std::byte, 32> digest;  // of sha512 the rest is in the shard's side table
+        std::uint64_t uid;
+        std::uint32_t file;
+        std::uint32_t position;
+        std::uint32_t size_low;
+        std::uint16_t size_high;
+        std::uint16_t flags;
+        std::uint32_t references;
+        std::uint32_t unreferenced_since_s;
+    };
+    static_assert(sizeof(Row) == 64);
     struct Shard;
 
-    Shard& shard_of(const Digest& digest) const noexcept;
-    void unpin(const Extent& extent) noexcept;
-    Row& row(BlobId id) const noexcept;
-    BlobView view(BlobId id, const Row& row) const;
-    Digest digest_of(BlobId id, const Row& row) const;
-
     static constexpr std::uint32_t kShards = 64;
-    static constexpr std::uint32_t kRowsPerChunk = 65536;
-    static constexpr std::uint32_t kChunksMax = 65536;
+    static std::uint32_t shard_number(const Digest& digest) noexcept;
+    std::uint32_t shard_number(const Row& row) const noexcept;
 
-    std::unique_ptr<std::atomic<Row*>[]> chunks_;  // never moved once set
+    BlobView view(BlobId id, const Row& row, const Shard& shard) const;
+    void unpin(std::uint32_t shard, const Extent& extent) noexcept;
+    static void set_extent(Row& row, const Extent& extent) noexcept;
+
+    RowTable<Row> rows_;
     std::unique_ptr<Shard[]> shards_;
     std::uint32_t next_id_ = 1;
-    std::vector<std::uint32_t> free_ids_;
-    mutable std::shared_mutex sha512_mutex_;
-    std::unordered_map<std::uint32_t, std::array<std::byte, 32>> sha512_rest_;  // by id: the second half of the hash
+    std::atomic<std::uint32_t> end_id_{1};  // ids below it were inserted or reserved
 
     std::atomic<std::uint64_t> blobs_{0};
     std::atomic<std::uint64_t> bytes_{0};

@@ -1,0 +1,62 @@
+#include "index/blob_admission.h"
+
+#include "cas/io.h"
+#include "index/encoded_digest.h"
+#include "schema/records_generated.h"
+
+namespace orbitalreg::cas {
+
+bool admit_blob(BlobTable& blobs, Group& group, const Digest& digest, const Extent& extent,
+                std::vector<std::byte> inline_bytes) {
+    const auto known = blobs.find(digest);
+    if (known && !known->damaged) return false;
+    flatbuffers::FlatBufferBuilder builder{160};
+    const auto encoded = encode_digest(builder, digest);
+    builder.Finish(records::CreateBlobCommit(builder, encoded, extent.size_bytes, extent.in_lane ? extent.file : 0,
+                                             extent.in_lane ? extent.position : 0,
+                                             extent.in_lane ? lane_record_pages(extent.size_bytes) : 0));
+    GroupRecord record;
+    record.type = static_cast<std::uint16_t>(RecordType::blob_commit);
+    record.blob = known ? known->id : blobs.allocate_id();
+    record.uid = extent.uid;
+    const auto* body = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
+    record.body.assign(body, body + builder.GetSize());
+    record.raw = std::move(inline_bytes);
+    group.records.push_back(std::move(record));
+    return true;
+}
+
+Result<void> admit_change(BlobTable& blobs, Group& group, Change& change, const FrameContext& frame,
+                          const std::function<std::uint64_t()>& next_uid) {
+    if (change.check) {
+        ORB_TRY(change.check(change, frame));
+    }
+    for (InlineBlob& blob : change.blobs) {
+        Extent extent;
+        extent.size_bytes = blob.bytes.size();
+        extent.uid = next_uid();
+        admit_blob(blobs, group, blob.digest, extent, std::move(blob.bytes));
+    }
+    for (CatalogRecord& record : change.records) {
+        GroupRecord added;
+        added.type = record.type;
+        added.owner = RecordOwner::catalog;
+        added.body = std::move(record.body);
+        added.raw = std::move(record.raw);
+        group.records.push_back(std::move(added));
+    }
+    return ok();
+}
+
+std::uint32_t lane_record_pages(std::uint64_t payload_size) noexcept {
+    constexpr std::uint64_t kChunkSize = 64_KiB;
+    constexpr std::uint64_t kSumsInDescriptor = 448;
+    constexpr std::uint64_t kSumsPerTable = 509;
+    const std::uint64_t payload_pages = round_up(payload_size, kPageSize) / kPageSize;
+    const std::uint64_t chunks = round_up(payload_size, kChunkSize) / kChunkSize;
+    const std::uint64_t tables =
+        chunks <= kSumsInDescriptor ? 0 : (chunks - kSumsInDescriptor + kSumsPerTable - 1) / kSumsPerTable;
+    return static_cast<std::uint32_t>(1 + payload_pages + tables + 1);
+}
+
+}  // namespace orbitalreg::cas

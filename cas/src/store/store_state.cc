@@ -1,0 +1,113 @@
+#include "store/store_state.h"
+
+#include "base/assert.h"
+#include "cas/errors.h"
+#include "index/blob_admission.h"
+#include "index/encoded_digest.h"
+#include "schema/records_generated.h"
+
+namespace orbitalreg::cas {
+namespace {
+
+class Sink final : public ReferenceSink {
+public:
+    Sink(BlobTable& blobs, const FrameContext& frame) noexcept
+        : blobs_{blobs}, store_time_s_{frame.store_time_ms / 1000} {}
+    std::optional<BlobId> find(const Digest& digest) const noexcept override {
+        const auto blob = blobs_.find(digest);
+        return blob ? std::optional{blob->id} : std::nullopt;
+    }
+    void hold(BlobId blob) noexcept override { blobs_.hold(blob); }
+    void release(BlobId blob) noexcept override { blobs_.release(blob, store_time_s_); }
+
+private:
+    BlobTable& blobs_;
+    const std::uint64_t store_time_s_;
+};
+
+template <class Table>
+const Table* verified(ByteView body) noexcept {
+    flatbuffers::Verifier verifier{reinterpret_cast<const std::uint8_t*>(body.data()), body.size()};
+    if (!verifier.VerifyBuffer<Table>(nullptr)) return nullptr;
+    return flatbuffers::GetRoot<Table>(body.data());
+}
+
+Result<void> verify_blob_commit(const AppliedRecord& record) noexcept {
+    const auto* body = verified<records::BlobCommit>(record.body);
+    if (body == nullptr || !decode_digest(body->digest())) return fail(Errc::bad_format);
+    if (record.blob.value == 0 || record.blob.value == UINT32_MAX || record.uid == 0) return fail(Errc::bad_format);
+    if (body->lane() == 0) {
+        if (record.raw.size() != body->size_bytes()) return fail(Errc::bad_format);
+    } else {
+        if (!record.raw.empty() || body->base_page() == 0) return fail(Errc::bad_format);
+        if (body->size_bytes() >> 47 != 0) return fail(Errc::bad_format);
+        if (body->pages() != lane_record_pages(body->size_bytes())) return fail(Errc::bad_format);
+    }
+    return ok();
+}
+
+Result<void> verify_blob_damaged(const AppliedRecord& record) noexcept {
+    const auto* body = verified<records::BlobDamaged>(record.body);
+    if (body == nullptr || !decode_digest(body->digest()) || record.uid == 0) return fail(Errc::bad_format);
+    return ok();
+}
+
+}  // namespace
+
+Result<void> StoreState::verify(const AppliedRecord& record) const noexcept {
+    if (record.owner == RecordOwner::catalog) return catalog_.verify({record.type, record.body, record.raw});
+    switch (static_cast<RecordType>(record.type)) {
+        case RecordType::blob_commit: return verify_blob_commit(record);
+        case RecordType::blob_damaged: return verify_blob_damaged(record);
+        case RecordType::upload_mark:
+        case RecordType::upload_close:
+        case RecordType::lane_state:
+        case RecordType::id_block: return lanes_.verify(record);
+        default: return fail(Errc::version_unsupported);
+    }
+}
+
+void StoreState::apply_blob_commit(const FrameContext& frame, const AppliedRecord& record) {
+    const auto* body = flatbuffers::GetRoot<records::BlobCommit>(record.body.data());
+    const auto digest = decode_digest(body->digest());
+    ORB_ASSERT(digest.has_value());
+    Extent extent;
+    extent.in_lane = body->lane() != 0;
+    extent.file = extent.in_lane ? body->lane() : record.segment;
+    extent.position = extent.in_lane ? body->base_page() : static_cast<std::uint32_t>(record.raw_offset / 64);
+    extent.size_bytes = body->size_bytes();
+    extent.uid = record.uid;
+    if (const auto known = blobs_.find(*digest)) {
+        ORB_ASSERT(known->id == record.blob && known->damaged);
+        blobs_.replace_extent(known->id, extent);
+    } else {
+        blobs_.insert(record.blob, *digest, extent, frame.store_time_ms / 1000);
+    }
+    if (extent.in_lane) lanes_.apply(frame, record);
+}
+
+void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept {
+    catalog_group_.clear();
+    for (const AppliedRecord& record : group) {
+        if (record.owner == RecordOwner::catalog) {
+            catalog_group_.push_back({record.type, record.body, record.raw});
+            continue;
+        }
+        switch (static_cast<RecordType>(record.type)) {
+            case RecordType::blob_commit: apply_blob_commit(frame, record); break;
+            case RecordType::blob_damaged: {
+                // The extent may have been replaced since it was read: the record names the one that failed.
+                const auto* body = flatbuffers::GetRoot<records::BlobDamaged>(record.body.data());
+                const auto known = blobs_.find(*decode_digest(body->digest()));
+                if (known && known->extent.uid == record.uid) blobs_.set_damaged(known->id);
+                break;
+            }
+            default: lanes_.apply(frame, record); break;
+        }
+    }
+    if (catalog_group_.empty()) return;
+    Sink sink{blobs_, frame};
+    catalog_.apply(frame, catalog_group_, sink);
+}
+
+}  // namespace orbitalreg::cas

@@ -1,0 +1,43 @@
+#pragma once
+// StoreState is what frames change: the blob table, the lanes and sessions, and the catalog. The same code runs live, in
+// recovery and in fsck.
+//
+// Threads  verify() and apply() on the sequencer (in recovery: the thread that opens the store).
+
+#include <vector>
+
+#include "cas/journal.h"
+#include "index/blob_table.h"
+#include "log/group.h"
+
+namespace orbitalreg::cas {
+
+// The records of cas that are not about rows of the blob table: lanes, sessions, id blocks. Also told of blobs committed
+// in a lane.
+class LaneRecords {
+public:
+    virtual Result<void> verify(const AppliedRecord& record) const noexcept = 0;
+    virtual void apply(const FrameContext& frame, const AppliedRecord& record) noexcept = 0;
+
+protected:
+    ~LaneRecords() = default;
+};
+
+class StoreState final : public FrameTarget {
+public:
+    StoreState(BlobTable& blobs, LaneRecords& lanes, CatalogMachine& catalog) noexcept
+        : blobs_{blobs}, lanes_{lanes}, catalog_{catalog} {}
+
+    Result<void> verify(const AppliedRecord& record) const noexcept override;
+    void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept override;
+
+private:
+    void apply_blob_commit(const FrameContext& frame, const AppliedRecord& record);
+
+    BlobTable& blobs_;
+    LaneRecords& lanes_;
+    CatalogMachine& catalog_;
+    std::vector<CatalogRecordView> catalog_group_;  // reused between groups
+};
+
+}  // namespace orbitalreg::cas
