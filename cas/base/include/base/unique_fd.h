@@ -24,6 +24,8 @@ public:
 
     int get() const noexcept { return fd_; }
     explicit operator bool() const noexcept { return fd_ >= 0; }
+    // The caller closes it from now on.
+    int release() noexcept { return std::exchange(fd_, -1); }
     void reset() noexcept { UniqueFd{}.swap(*this); }
     void swap(UniqueFd& other) noexcept { std::swap(fd_, other.fd_); }
 
