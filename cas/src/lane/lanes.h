@@ -1,19 +1,19 @@
 #pragma once
-// Lanes is the room for bulk bytes: it leases lanes to uploads, writes and reads lane records, keeps upload sessions
-// across crashes, and gives out uids and lane ids.
+// Lanes is the room for bulk bytes: it leases lanes to uploads, writes and reads lane records,
+// keeps upload sessions across crashes, and gives out uids and lane ids.
 //
-// Life     constructed -> verify()/apply() for every record of the replay -> open() -> start() -> requests ->
-//          closing_group() handed to CommitLog::stop() -> stop(). A tool that only replays never calls open().
-//          Destroy it after stop() returned, or when nothing runs any more: that is as safe as kill -9.
-// Durable  see BlobWriter. A frame names lane bytes only after the writes it covers completed and the lane was synced.
-// Threads  apply() and next_uid() on the sequencer (in the replay: its caller's thread); awaitable functions on a
-//          reactor of StoreEnvironment::reactors; upload_status(), open_blob() and stats() on any thread.
-// Limits   StoreOptions: lanes_writing_max, uploads_open_max, uploads_closed_max, rehash_max; and the memory ledger.
-
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <optional>
+// Life     constructed -> verify()/apply() for every record of the replay -> open() -> start() ->
+// requests ->
+//          closing_group() handed to CommitLog::stop() -> stop(). A tool that only replays never
+//          calls open(). Destroy it after stop() returned, or when nothing runs any more: that is
+//          as safe as kill -9.
+// Durable  see BlobWriter. A frame names lane bytes only after the writes it covers completed and
+// the lane was synced. Threads  apply() and next_uid() on the sequencer (in the replay: its
+// caller's thread); awaitable functions on a
+//          reactor of StoreEnvironment::reactors; upload_status(), open_blob() and stats() on any
+//          thread.
+// Limits   StoreOptions: lanes_writing_max, uploads_open_max, uploads_closed_max, rehash_max; and
+// the memory ledger.
 
 #include "cas/blob_reader.h"
 #include "cas/blob_writer.h"
@@ -21,20 +21,27 @@
 #include "index/blob_table.h"
 #include "log/commit_log.h"
 #include "log/group.h"
+#include "store/store_state.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
 
 namespace orbitalreg::cas {
 
 class MemoryLedger;
 
-// Numbers on disk (LanePhase in records.fbs); `none` is a lane that only its blobs and marks have named so far.
+// Numbers on disk (LanePhase in records.fbs); `none` is a lane that only its blobs and marks have
+// named so far.
 enum class LanePhase : std::uint8_t { none = 0, free = 1, sealed = 2, poisoned = 3, unlinked = 4 };
 
 // What the frames say of a lane.
 struct LaneView {
     std::uint32_t lane = 0;
     LanePhase phase = LanePhase::none;
-    bool leased = false;               // to a marked upload
-    std::uint32_t frontier_page = 0;   // end of what was handed out; while leased, base of the lease
+    bool leased = false;              // to a marked upload
+    std::uint32_t frontier_page = 0;  // end of what was handed out; while leased, base of the lease
     std::uint32_t last_base_page = 0;  // base of the last record known to be there, 0: none
 };
 
@@ -56,28 +63,31 @@ struct LaneStats {
     std::uint64_t parked = 0;  // to marked uploads without a writer
     std::uint64_t sealed = 0;
     std::uint64_t poisoned = 0;
-    std::uint64_t bytes_used = 0;  // up to the frontiers
+    std::uint64_t bytes_used = 0;    // up to the frontiers
     std::uint64_t uploads_open = 0;  // marked sessions
     std::uint64_t uploads_closed = 0;
     std::uint64_t uploads_forgotten = 0;
     std::uint64_t lanes() const noexcept { return free + leased + parked + sealed + poisoned; }
 };
 
-class Lanes {
+class Lanes final : public LaneRecords {
 public:
-    Lanes(StoreEnvironment environment, const StoreOptions& options, BlobTable& blobs, MemoryLedger& ledger);
+    Lanes(StoreEnvironment environment, const StoreOptions& options, BlobTable& blobs,
+          MemoryLedger& ledger);
     ~Lanes();
     Lanes(const Lanes&) = delete;
     Lanes& operator=(const Lanes&) = delete;
 
-    // Whether apply() understands the record: Verifier and ranges. Concerns blob_commit with a lane, upload_mark,
-    // upload_close, lane_state and id_block; others are fine. Errc::bad_format.
-    Result<void> verify(const AppliedRecord& record) const noexcept;
-    // The records above, in the order of the log; a blob_commit after its row was inserted or replaced.
-    void apply(const FrameContext& frame, const AppliedRecord& record) noexcept;
+    // Whether apply() understands the record: Verifier and ranges. Concerns blob_commit with a
+    // lane, upload_mark, upload_close, lane_state and id_block; others are fine. Errc::bad_format.
+    Result<void> verify(const AppliedRecord& record) const noexcept override;
+    // The records above, in the order of the log; a blob_commit after its row was inserted or
+    // replaced.
+    void apply(const FrameContext& frame, const AppliedRecord& record) noexcept override;
 
-    // After CommitLog::open(), before start(); blocking. Compares the marks of open uploads with their lanes, removes
-    // lanes that no frame names, seals free lanes after an unclean stop, takes blocks of ids.
+    // After CommitLog::open(), before start(); blocking. Compares the marks of open uploads with
+    // their lanes, removes lanes that no frame names, seals free lanes after an unclean stop, takes
+    // blocks of ids.
     Result<void> open(CommitLog& log);
     // Prepares spare lanes and ends expired sessions, on `environment.background`.
     void start();
@@ -87,8 +97,8 @@ public:
     Awaitable<void> stop();
 
     // As in Store.
-    Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(DigestAlgorithm algorithm,
-                                                              std::optional<std::uint64_t> size_hint);
+    Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(
+        DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint);
     Awaitable<Result<std::unique_ptr<BlobWriter>>> open_upload(UploadStart start);
     UploadStatus upload_status(const SessionId& session) const noexcept;
     Awaitable<Result<void>> cancel_upload(UploadStart start);
@@ -107,7 +117,7 @@ public:
 
 private:
     struct Rooms;
-    std::unique_ptr<Rooms> rooms_;
+    std::shared_ptr<Rooms> rooms_;  // also of writers and readers, which may end after this
 };
 
 }  // namespace orbitalreg::cas
