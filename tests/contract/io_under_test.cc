@@ -1,6 +1,8 @@
 #include "contract/io_under_test.h"
 
 #include "base/errors.h"
+#include "support/sim_executor.h"
+#include "support/sim_io.h"
 
 #include <boost/asio/io_context.hpp>
 
@@ -53,11 +55,33 @@ private:
     std::unique_ptr<Io> io_;
 };
 
+class SimulatedIo final : public IoUnderTest {
+public:
+    Io& io() override { return io_; }
+    asio::any_io_executor executor() override { return scheduler_.executor(); }
+    void run() override {
+        while (scheduler_.step()) {
+        }
+    }
+
+private:
+    sim::SimDisk disk_{sim::SimDiskMode::strict};
+    sim::SimRandom random_{1};
+    sim::SimTrace trace_;
+    sim::SimScheduler scheduler_{2};
+    sim::SimIo io_{disk_, random_, trace_, {}};
+};
+
+Result<std::unique_ptr<IoUnderTest>> make_simulated() {
+    return std::unique_ptr<IoUnderTest>{std::make_unique<SimulatedIo>()};
+}
+
 }  // namespace
 
 std::vector<IoFactory> io_factories() {
     return {{"uring", [] { return RealIo::make(IoChoice::uring); }},
-            {"threads", [] { return RealIo::make(IoChoice::threads); }}};
+            {"threads", [] { return RealIo::make(IoChoice::threads); }},
+            {"simulated", make_simulated}};
 }
 
 }  // namespace orbitalreg::cas
