@@ -1,0 +1,197 @@
+// Wires the rooms of cas and holds the order in which they start and stop.
+#include "cas/store.h"
+
+#include <boost/asio/redirect_error.hpp>
+
+#include <utility>
+
+#include "base/assert.h"
+#include "base/hasher.h"
+#include "index/blob_admission.h"
+#include "index/blob_table.h"
+#include "index/encoded_digest.h"
+#include "io/memory_ledger.h"
+#include "lane/lanes.h"
+#include "log/commit_log.h"
+#include "schema/records_generated.h"
+#include "store/store_state.h"
+
+namespace orbitalreg::cas {
+namespace {
+
+class StoreOfRooms final : public Store {
+public:
+    StoreOfRooms(StoreEnvironment environment, const StoreOptions& options, CatalogMachine& catalog)
+        : environment_{std::move(environment)},
+          ledger_{options.memory_limit_bytes},
+          lanes_{environment_, options, blobs_, ledger_},
+          state_{blobs_, lanes_, catalog} {}
+
+    ~StoreOfRooms() override = default;
+
+    Result<void> recover(const StoreOptions& options);
+
+    Awaitable<void> stop() override;
+    Awaitable<Result<Committed>> submit(Change change) override;
+
+    std::optional<BlobStat> find(const Digest& digest) const noexcept override {
+        const auto blob = blobs_.find(digest);
+        if (!blob) return std::nullopt;
+        return BlobStat{blob->id, blob->extent.size_bytes, blob->references, blob->damaged};
+    }
+    std::optional<Digest> digest_of(BlobId id) const noexcept override {
+        const auto blob = blobs_.get(id);
+        return blob ? std::optional{blob->digest} : std::nullopt;
+    }
+    Result<std::unique_ptr<BlobReader>> open_blob(const Digest& digest) override {
+        auto pinned = blobs_.pin(digest);
+        if (!pinned) return fail(Errc::blob_not_found);
+        return lanes_.open_blob(std::move(*pinned));
+    }
+
+    Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(
+        DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint) override {
+        return lanes_.begin_blob(algorithm, size_hint);
+    }
+    Awaitable<Result<std::unique_ptr<BlobWriter>>> open_upload(UploadStart start) override {
+        return lanes_.open_upload(std::move(start));
+    }
+    UploadStatus upload_status(const SessionId& session) const noexcept override {
+        return lanes_.upload_status(session);
+    }
+    Awaitable<Result<void>> cancel_upload(UploadStart start) override {
+        return lanes_.cancel_upload(std::move(start));
+    }
+
+    std::array<std::byte, 32> derive_key(std::string_view label) const noexcept override {
+        return log_->derive_key(label);
+    }
+    std::uint64_t store_time_ms() const noexcept override { return log_->store_time_ms(); }
+    StoreStats stats() const override;
+
+private:
+    Awaitable<void> report_damage(BlobView blob);
+    void publish_metrics();
+
+    StoreEnvironment environment_;
+    MemoryLedger ledger_;
+    BlobTable blobs_;
+    Lanes lanes_;
+    StoreState state_;
+    std::unique_ptr<CommitLog> log_;  // ends before the state that it applies to
+    std::int64_t recovery_ms_ = 0;
+};
+
+Result<void> StoreOfRooms::recover(const StoreOptions& options) {
+    const std::int64_t start_ns = environment_.clock.steady_ns();
+    ORB_TRY(log_, CommitLog::open(environment_, options, state_));
+    ORB_TRY(lanes_.open(*log_));
+    recovery_ms_ = (environment_.clock.steady_ns() - start_ns) / 1'000'000;
+    lanes_.on_damage = [this](const BlobView& blob) {
+        asio::co_spawn(environment_.background, report_damage(blob), asio::detached);
+    };
+    log_->start();
+    lanes_.start();
+    publish_metrics();
+    return ok();
+}
+
+void StoreOfRooms::publish_metrics() {
+    Metrics& metrics = environment_.metrics;
+    metrics.gauge_function("blobs", "Blobs stored.", {},
+                           [this] { return static_cast<double>(blobs_.size()); });
+    metrics.gauge_function("damaged_blobs", "Blobs whose bytes failed their checksum.", {},
+                           [this] { return static_cast<double>(blobs_.damaged()); });
+    metrics.gauge_function("store_bytes", "Bytes of the store.", {{"kind", "live"}},
+                           [this] { return static_cast<double>(blobs_.bytes()); });
+    metrics.gauge_function("pinned_extents", "Extents that a reader holds in place.", {},
+                           [this] { return static_cast<double>(blobs_.pinned_extents()); });
+}
+
+Awaitable<void> StoreOfRooms::stop() {
+    co_await lanes_.stop();
+    co_await log_->stop(lanes_.closing_group());
+}
+
+Awaitable<Result<Committed>> StoreOfRooms::submit(Change change) {
+    Group group;
+    group.keys = std::move(change.keys);
+    for (const InlineBlob& blob : change.blobs) {
+        group.keys.exclusive.push_back(digest_key(blob.digest));
+    }
+    auto shared = std::make_shared<Change>(std::move(change));  // std::function copies what it holds
+    group.check = [this, shared](Group& self, const FrameContext& frame) {
+        return admit_change(blobs_, self, *shared, frame, [this] { return lanes_.next_uid(); });
+    };
+    co_return co_await log_->commit(std::move(group));
+}
+
+Awaitable<void> StoreOfRooms::report_damage(BlobView blob) {
+    environment_.log.error("a blob's bytes fail their checksum",
+                           {{"digest", blob.digest.to_string()},
+                            {"lane", blob.extent.in_lane ? blob.extent.file : 0},
+                            {"segment", blob.extent.in_lane ? 0 : blob.extent.file},
+                            {"position", blob.extent.position}});
+    Group group;
+    group.keys.exclusive.push_back(digest_key(blob.digest));
+    group.check = [this, blob](Group& self, const FrameContext&) -> Result<void> {
+        const auto known = blobs_.find(blob.digest);
+        if (!known || known->damaged || !(known->extent == blob.extent)) {
+            return fail(Errc::precondition_failed);
+        }
+        flatbuffers::FlatBufferBuilder builder{128};
+        const auto digest = encode_digest(builder, blob.digest);
+        builder.Finish(records::CreateBlobDamaged(builder, digest));
+        GroupRecord record;
+        record.type = static_cast<std::uint16_t>(RecordType::blob_damaged);
+        record.blob = known->id;
+        record.uid = blob.extent.uid;
+        const auto* body = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
+        record.body.assign(body, body + builder.GetSize());
+        self.records.push_back(std::move(record));
+        return ok();
+    };
+    const auto committed = co_await log_->commit(std::move(group));
+    if (!committed && committed.error() != ErrorCode{Errc::precondition_failed}) {
+        environment_.log.error("the damage could not be recorded",
+                               {{"digest", blob.digest.to_string()}, {"error", committed.error().message()}});
+    }
+}
+
+StoreStats StoreOfRooms::stats() const {
+    const LogStats log = log_->stats();
+    const LaneStats lanes = lanes_.stats();
+    StoreStats stats;
+    stats.blobs = blobs_.size();
+    stats.blob_bytes = blobs_.bytes();
+    stats.damaged_blobs = blobs_.damaged();
+    stats.uploads_open = lanes.uploads_open;
+    stats.log_segments = log.segments;
+    stats.log_bytes = log.bytes;
+    stats.lanes = lanes.lanes;
+    stats.lane_bytes_used = lanes.bytes_used;
+    stats.lane_bytes_live = lanes.bytes_live;
+    stats.lsn = log.lsn;
+    stats.store_time_ms = log_->store_time_ms();
+    stats.frames_replayed = log.frames_replayed;
+    stats.recovery_ms = recovery_ms_;
+    stats.clean_start = log.clean_start;
+    stats.read_only = log.read_only;
+    stats.read_only_reason = log.read_only_reason;
+    return stats;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(StoreEnvironment environment, StoreOptions options,
+                                           CatalogMachine& catalog) {
+    if (!Hasher::self_test()) {
+        environment.log.error("this OpenSSL's hash state cannot be saved and restored");
+        return fail(boost::system::errc::make_error_code(boost::system::errc::not_supported));
+    }
+    auto store = std::make_unique<StoreOfRooms>(std::move(environment), options, catalog);
+    ORB_TRY(store->recover(options));
+    return std::unique_ptr<Store>{std::move(store)};
+}
+
+}  // namespace orbitalreg::cas
