@@ -73,7 +73,6 @@ struct StoreStats {
     std::uint64_t log_bytes = 0;
     std::uint64_t lanes = 0;
     std::uint64_t lane_bytes_used = 0;  // up to the frontiers
-    std::uint64_t lane_bytes_live = 0;
     std::uint64_t lsn = 0;
     std::uint64_t store_time_ms = 0;
     std::uint64_t frames_replayed = 0;

@@ -1,6 +1,6 @@
 #include "index/blob_admission.h"
 
-#include "cas/io.h"
+#include "format/lane_record.h"
 #include "index/encoded_digest.h"
 #include "schema/records_generated.h"
 
@@ -14,7 +14,7 @@ bool admit_blob(BlobTable& blobs, Group& group, const Digest& digest, const Exte
     const auto encoded = encode_digest(builder, digest);
     builder.Finish(records::CreateBlobCommit(builder, encoded, extent.size_bytes, extent.in_lane ? extent.file : 0,
                                              extent.in_lane ? extent.position : 0,
-                                             extent.in_lane ? lane_record_pages(extent.size_bytes) : 0));
+                                             extent.in_lane ? static_cast<std::uint32_t>(record_pages(extent.size_bytes)) : 0));
     GroupRecord record;
     record.type = static_cast<std::uint16_t>(RecordType::blob_commit);
     record.blob = known ? known->id : blobs.allocate_id();
@@ -46,17 +46,6 @@ Result<void> admit_change(BlobTable& blobs, Group& group, Change& change, const 
         group.records.push_back(std::move(added));
     }
     return ok();
-}
-
-std::uint32_t lane_record_pages(std::uint64_t payload_size) noexcept {
-    constexpr std::uint64_t kChunkSize = 64_KiB;
-    constexpr std::uint64_t kSumsInDescriptor = 448;
-    constexpr std::uint64_t kSumsPerTable = 509;
-    const std::uint64_t payload_pages = round_up(payload_size, kPageSize) / kPageSize;
-    const std::uint64_t chunks = round_up(payload_size, kChunkSize) / kChunkSize;
-    const std::uint64_t tables =
-        chunks <= kSumsInDescriptor ? 0 : (chunks - kSumsInDescriptor + kSumsPerTable - 1) / kSumsPerTable;
-    return static_cast<std::uint32_t>(1 + payload_pages + tables + 1);
 }
 
 }  // namespace orbitalreg::cas

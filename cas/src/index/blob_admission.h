@@ -25,7 +25,4 @@ bool admit_blob(BlobTable& blobs, Group& group, const Digest& digest, const Exte
 Result<void> admit_change(BlobTable& blobs, Group& group, Change& change, const FrameContext& frame,
                           const std::function<std::uint64_t()>& next_uid);
 
-// Pages that a record with `payload_size` bytes takes in a lane: header, payload, tables, descriptor.
-std::uint32_t lane_record_pages(std::uint64_t payload_size) noexcept;
-
 }  // namespace orbitalreg::cas

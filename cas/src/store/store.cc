@@ -1,8 +1,6 @@
 // Wires the rooms of cas and holds the order in which they start and stop.
 #include "cas/store.h"
 
-#include <boost/asio/redirect_error.hpp>
-
 #include <utility>
 
 #include "base/assert.h"
@@ -168,9 +166,8 @@ StoreStats StoreOfRooms::stats() const {
     stats.uploads_open = lanes.uploads_open;
     stats.log_segments = log.segments;
     stats.log_bytes = log.bytes;
-    stats.lanes = lanes.lanes;
+    stats.lanes = lanes.lanes();
     stats.lane_bytes_used = lanes.bytes_used;
-    stats.lane_bytes_live = lanes.bytes_live;
     stats.lsn = log.lsn;
     stats.store_time_ms = log_->store_time_ms();
     stats.frames_replayed = log.frames_replayed;

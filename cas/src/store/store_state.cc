@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "cas/errors.h"
-#include "index/blob_admission.h"
+#include "format/lane_record.h"
 #include "index/encoded_digest.h"
 #include "schema/records_generated.h"
 
@@ -41,7 +41,7 @@ Result<void> verify_blob_commit(const AppliedRecord& record) noexcept {
     } else {
         if (!record.raw.empty() || body->base_page() == 0) return fail(Errc::bad_format);
         if (body->size_bytes() >> 47 != 0) return fail(Errc::bad_format);
-        if (body->pages() != lane_record_pages(body->size_bytes())) return fail(Errc::bad_format);
+        if (body->pages() != record_pages(body->size_bytes())) return fail(Errc::bad_format);
     }
     return ok();
 }

@@ -135,15 +135,5 @@ TEST(BlobAdmission, ARefusedCheckLeavesNoRecord) {
     EXPECT_TRUE(group.records.empty());
 }
 
-TEST(BlobAdmission, CountsThePagesOfALaneRecord) {
-    EXPECT_EQ(lane_record_pages(1), 3u);
-    EXPECT_EQ(lane_record_pages(4096), 3u);
-    EXPECT_EQ(lane_record_pages(4097), 4u);
-    EXPECT_EQ(lane_record_pages(28_MiB), 2u + 7168u);
-    EXPECT_EQ(lane_record_pages(28_MiB + 1), 2u + 7169u + 1u);
-    EXPECT_EQ(lane_record_pages(28_MiB + 509 * 64_KiB), 2u + 7168u + 509u * 16 + 1u);
-    EXPECT_EQ(lane_record_pages(28_MiB + 509 * 64_KiB + 1), 2u + 7168u + 509u * 16 + 1u + 2u);
-}
-
 }  // namespace
 }  // namespace orbitalreg::cas
