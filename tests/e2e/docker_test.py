@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""A real Docker daemon, started by hand: import, tag, push, rmi, pull, before and after a restart of the registry."""
+
+import json
+import os
+import subprocess
+import time
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import registry_process  # noqa: E402
+from client_tools import ClientFailed, main, need, run, same, step  # noqa: E402
+from oci_layout import tar_bytes  # noqa: E402
+from registry_client import Connection, digest_of  # noqa: E402
+from seeded_content import content_range  # noqa: E402
+
+DAEMON_DEADLINE_S = 60
+
+
+class Daemon:
+    """dockerd without networking, with state and socket of its own. A loopback registry counts as insecure."""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        self.socket = folder / "docker.sock"
+        self.log = folder / "dockerd.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs",
+                 "--data-root", folder / "data", "--exec-root", folder / "exec", "-p", folder / "docker.pid",
+                 "-H", f"unix://{self.socket}"], stdout=log, stderr=log)
+
+    def wait_ready(self):
+        deadline = time.monotonic() + DAEMON_DEADLINE_S
+        while self.docker("version", check=False).returncode != 0:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                registry_process.skip(f"dockerd does not run here: {self.log.read_text()[-1000:]}")
+
+    def docker(self, *words, check=True):
+        return run("docker", "--host", f"unix://{self.socket}", *words, check=check,
+                   environment={"DOCKER_CONFIG": str(self.socket.parent)})
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(DAEMON_DEADLINE_S)
+
+
+def image_of(daemon, reference):
+    told = json.loads(daemon.docker("image", "inspect", reference))[0]
+    return told["Id"], [entry.rpartition("@")[2] for entry in told["RepoDigests"]]
+
+
+def pull_again(daemon, reference, image_id, digest):
+    daemon.docker("rmi", "--force", image_id)
+    daemon.docker("pull", reference)
+    same(image_of(daemon, reference), (image_id, [digest]), f"id and digest of {reference}")
+
+
+def make_images(daemon, folder, server):
+    """Two imported images of different size; (reference, id) of each as tagged for the registry."""
+    made = []
+    for name, size in (("small", 2000), ("large", 20 << 20)):
+        archive = folder / f"{name}.tar"
+        archive.write_bytes(tar_bytes({f"data/{name}": content_range(name, 0, size)}))
+        image_id = daemon.docker("import", archive, f"local/{name}:v1").strip()
+        reference = f"{server.http_addr}/docker/{name}:v1"
+        daemon.docker("tag", image_id, reference)
+        made.append((reference, image_id))
+    short = f"{server.http_addr}/app"
+    daemon.docker("tag", made[0][1], short)
+    return made + [(f"{short}:latest", made[0][1])]
+
+
+def push(daemon, server, reference):
+    printed = daemon.docker("push", reference)
+    digest = printed.rpartition("digest: ")[2].split()[0]
+    name, _, tag = reference.partition("/")[2].rpartition(":")
+    with Connection(server.http_addr) as client:
+        answer = client.get_manifest(name, tag)
+    same((answer.header("docker-content-digest"), digest_of(answer.body)), (digest, digest), f"digest of {reference}")
+    return digest
+
+
+def walk_through(daemon, server):
+    images = make_images(daemon, server.workspace, server)
+    step("import, tag")
+    pushed = [(reference, image_id, push(daemon, server, reference)) for reference, image_id in images]
+    same(push(daemon, server, images[0][0]), pushed[0][2], "digest of a second push")
+    step("push, and push again")
+    for reference, image_id, digest in pushed:
+        pull_again(daemon, reference, image_id, digest)
+    step("rmi, pull")
+    by_digest = pushed[1][0].rpartition(":")[0] + "@" + pushed[1][2]
+    daemon.docker("rmi", "--force", pushed[1][1])
+    daemon.docker("pull", by_digest)
+    same(image_of(daemon, by_digest)[0], pushed[1][1], "id of an image pulled by digest")
+    step("pull by digest")
+    server.restart()
+    for reference, image_id, digest in pushed:
+        pull_again(daemon, reference, image_id, digest)
+    step("rmi, pull after a restart")
+
+
+def test(server, options):
+    if os.geteuid() != 0:
+        registry_process.skip("dockerd needs root")
+    daemon = Daemon(server.workspace / "docker")
+    try:
+        daemon.wait_ready()
+        walk_through(daemon, server)
+    except ClientFailed:
+        print(daemon.log.read_text()[-2000:])
+        raise
+    finally:
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    need("dockerd", "docker")
+    sys.exit(main(test, __doc__))

@@ -1,0 +1,80 @@
+"""Runs the command line clients that the end-to-end tests drive, each with state of its own in the test's folder."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import registry_process
+
+COMMAND_DEADLINE_S = 300
+
+
+class ClientFailed(Exception):
+    """A client ended with an error; the text holds what it printed."""
+
+
+def need(*programs):
+    """Skips the test, naming what is missing."""
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        registry_process.skip(f"not installed: {', '.join(missing)}")
+
+
+def run(*command, environment=None, check=True, quiet=True):
+    """Runs a command; its standard output."""
+    words = [str(word) for word in command]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=COMMAND_DEADLINE_S, check=False,
+                            env=dict(os.environ, **(environment or {})))
+    if check and result.returncode != 0:
+        raise ClientFailed(f"{' '.join(words)}\nended with {result.returncode}\n{result.stdout}{result.stderr}")
+    if not quiet:
+        print(result.stdout, end="")
+    return result.stdout if check else result
+
+
+def same(found, wanted, what):
+    if found != wanted:
+        raise ClientFailed(f"{what}: expected {wanted!r:.400}, got {found!r:.400}")
+
+
+def step(text):
+    print(f"ok  {text}", flush=True)
+
+
+class ContainersStorage:
+    """podman and buildah with a root of their own, as the vfs driver, so that no test touches the host's images."""
+
+    def __init__(self, program, folder):
+        self.program = program
+        self.folder = pathlib.Path(folder)
+        policy = self.folder / "policy.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        policy.write_text(json.dumps({"default": [{"type": "insecureAcceptAnything"}]}))
+        self.options = ["--storage-driver", "vfs", "--root", self.folder / "root", "--runroot", self.folder / "run"]
+        if program == "buildah":
+            self.options += ["--registries-conf", self.registries()]
+        self.environment = {"CONTAINERS_REGISTRIES_CONF": str(self.registries()), "TMPDIR": str(self.folder),
+                            "BUILDAH_ISOLATION": "chroot"}
+
+    def registries(self):
+        path = self.folder / "registries.conf"
+        path.write_text('unqualified-search-registries = []\n')
+        return path
+
+    def __call__(self, *words):
+        return run(self.program, *self.options, *words, environment=self.environment)
+
+
+def main(test, description):
+    """Parses the shared options, runs test(server, options), and tells the outcome by the exit code."""
+    options = registry_process.script_options(description)
+    try:
+        with registry_process.from_arguments(options) as server:
+            test(server, options)
+    except (ClientFailed, registry_process.RegistryError) as error:
+        print(f"FAILED: {error}")
+        return 1
+    print("all steps passed")
+    return 0
