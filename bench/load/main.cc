@@ -1,0 +1,87 @@
+// orbitalreg-load: puts one workload on a registry and prints one line of JSON. bench/compare.py
+// drives it.
+
+#include "base/clock.h"
+#include "workload.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <map>
+
+namespace orbitalreg::load {
+namespace {
+
+const std::map<std::string, Kind> kKinds = {{"push-large", Kind::push_large},
+                                            {"push-small", Kind::push_small},
+                                            {"get-manifest", Kind::get_manifest},
+                                            {"get-blob", Kind::get_blob}};
+const std::map<std::string, Form> kForms = {
+    {"put", Form::put}, {"stream", Form::stream}, {"chunks", Form::chunks}};
+
+std::uint64_t percentile(const std::vector<std::uint64_t>& sorted, double share) {
+    if (sorted.empty()) return 0;
+    return sorted[static_cast<std::size_t>(static_cast<double>(sorted.size() - 1) * share)];
+}
+
+void print(const std::string& workload, const Options& options, const Outcome& outcome) {
+    const double seconds = std::max(outcome.seconds, 1e-9);
+    const auto& sorted = outcome.latencies_us;
+    std::printf(
+        "{\"workload\":\"%s\",\"clients\":%u,\"size_bytes\":%llu,\"operations\":%llu,\"failures\":%"
+        "llu,"
+        "\"first_failure\":\"%s\",\"seconds\":%.6f,\"operations_per_second\":%.2f,"
+        "\"mib_per_second\":%.2f,\"latency_us\":{\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,\"max\":%"
+        "llu}}\n",
+        workload.c_str(), options.clients, static_cast<unsigned long long>(options.size_bytes),
+        static_cast<unsigned long long>(outcome.operations),
+        static_cast<unsigned long long>(outcome.failures), outcome.first_failure.c_str(), seconds,
+        static_cast<double>(outcome.operations) / seconds,
+        static_cast<double>(outcome.bytes) / seconds / 1048576.0,
+        static_cast<unsigned long long>(percentile(sorted, 0.5)),
+        static_cast<unsigned long long>(percentile(sorted, 0.9)),
+        static_cast<unsigned long long>(percentile(sorted, 0.99)),
+        static_cast<unsigned long long>(percentile(sorted, 1.0)));
+}
+
+int run_main(int argc, char** argv) {
+    CLI::App app{"Puts one workload on a container registry and prints one line of JSON."};
+    Options options;
+    options.seed = static_cast<std::uint64_t>(system_clock().wall_ns());
+    std::string workload;
+    std::string form = "put";
+    std::string server;
+    app.add_option("workload", workload, "push-large, push-small, get-manifest, get-blob")
+        ->required()
+        ->check(CLI::IsMember(kKinds));
+    app.add_option("--server", server, "IPv4:port")->required();
+    app.add_option("--name", options.name, "image name to work under");
+    app.add_option("--size", options.size_bytes, "bytes of a blob")
+        ->transform(CLI::AsSizeValue(false));
+    app.add_option("--count", options.operations, "operations in all");
+    app.add_option("--clients", options.clients, "connections, a thread each")
+        ->check(CLI::Range(1, 1024));
+    app.add_option("--form", form, "push-large: put, stream or chunks")
+        ->check(CLI::IsMember(kForms));
+    app.add_option("--seed", options.seed, "names the contents; default: the time");
+    app.add_flag("--verify", options.verify, "hash what a GET brings and compare");
+    CLI11_PARSE(app, argc, argv);
+
+    const auto colon = server.rfind(':');
+    const int port = colon == std::string::npos ? 0 : std::atoi(server.c_str() + colon + 1);
+    if (port <= 0 || port > 65535) {
+        std::fprintf(stderr, "--server takes IPv4:port\n");
+        return 3;
+    }
+    options.server = {server.substr(0, colon), static_cast<std::uint16_t>(port)};
+    options.kind = kKinds.at(workload);
+    options.form = kForms.at(form);
+    const Outcome outcome = run(options);
+    print(workload, options, outcome);
+    return outcome.failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace orbitalreg::load
+
+int main(int argc, char** argv) { return orbitalreg::load::run_main(argc, argv); }

@@ -1,0 +1,42 @@
+#pragma once
+// The workloads: each runs a number of operations from a number of clients and tells how long they
+// took. What must be there first (a blob to pull, a manifest to get) is pushed before the clock
+// starts.
+
+#include "http_connection.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace orbitalreg::load {
+
+enum class Kind { push_large, push_small, get_manifest, get_blob };
+// How a large blob is sent: POST and one PUT; POST, one streamed PATCH, PUT; POST, PATCHes of 16
+// MiB, PUT.
+enum class Form { put, stream, chunks };
+
+struct Options {
+    Kind kind = Kind::push_small;
+    Form form = Form::put;
+    Endpoint server;
+    std::string name = "load/run";  // image name
+    std::uint64_t size_bytes = 4096;
+    std::uint64_t operations = 1000;  // in all, over all clients
+    unsigned clients = 1;
+    bool verify = false;     // get_blob: hash what arrives and compare
+    std::uint64_t seed = 0;  // contents differ between seeds
+};
+
+struct Outcome {
+    std::uint64_t operations = 0;
+    std::uint64_t failures = 0;
+    std::uint64_t bytes = 0;  // of payload
+    double seconds = 0;
+    std::vector<std::uint64_t> latencies_us;  // sorted, one an operation
+    std::string first_failure;
+};
+
+Outcome run(const Options& options);
+
+}  // namespace orbitalreg::load
