@@ -35,9 +35,9 @@ struct Answer {
 };
 
 struct Request {
-    std::string_view method;
-    std::string_view target;
-    std::string_view extra_headers;  // complete lines
+    std::string_view method{};
+    std::string_view target{};
+    std::string_view extra_headers{};  // complete lines
     std::uint64_t body_size_bytes = 0;
     bool chunked = false;
 };
