@@ -17,6 +17,7 @@ namespace orbitalreg::cas {
 enum class FsckLevel : std::uint8_t {
     quick,   // superblock copies, the chain of frames, the recount of references
     normal,  // and every lane record's header and descriptor against the rows, overlaps, orphans, allocation
+    deep,    // and every chunk's checksum and every digest
 };
 
 struct FsckFinding {

@@ -102,6 +102,14 @@ void StoreOfRooms::publish_metrics() {
                            [this] { return static_cast<double>(blobs_.damaged()); });
     metrics.gauge_function("store_bytes", "Bytes of the store.", {{"kind", "live"}},
                            [this] { return static_cast<double>(blobs_.bytes()); });
+    for (const MemoryShare share :
+         {MemoryShare::push_buffers, MemoryShare::pull_buffers, MemoryShare::small_blob_cache,
+          MemoryShare::chunk_table_cache, MemoryShare::checkpoint_side_table,
+          MemoryShare::metadata}) {
+        metrics.gauge_function("memory_bytes", "Memory in use, by share of the limit.",
+                               {{"share", std::string{to_string(share)}}},
+                               [this, share] { return static_cast<double>(ledger_.used(share)); });
+    }
     metrics.gauge_function("pinned_extents", "Extents that a reader holds in place.", {},
                            [this] { return static_cast<double>(blobs_.pinned_extents()); });
 }

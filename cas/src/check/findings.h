@@ -1,0 +1,22 @@
+#pragma once
+// What fsck finds, up to a bound.
+
+#include <string>
+#include <utility>
+
+#include "cas/inspect.h"
+
+namespace orbitalreg::cas {
+
+inline constexpr std::size_t kFindingsMax = 10'000;
+
+inline void add_finding(FsckReport& report, FsckFinding::Severity severity, std::string code,
+                        std::string where, std::string detail) {
+    if (report.findings.size() >= kFindingsMax) {
+        ++report.findings_dropped;
+        return;
+    }
+    report.findings.push_back({severity, std::move(code), std::move(where), std::move(detail)});
+}
+
+}  // namespace orbitalreg::cas
