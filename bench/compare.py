@@ -151,7 +151,8 @@ def main():
     words = " ".join(sys.argv[1:])
     page = (f"{comparison.page()}\n\nMedians of {options.rounds} rounds (lowest-highest), the servers taking turns, `sync` "
             f"before each round; ratio above 1: ours is faster, or smaller.\n\nMachine: {machine()}.\n\n"
-            f"orbitalreg makes every blob durable before it answers; docker-registry 2.8 syncs nothing.\n\n"
+            f"Both sync what they write before they answer; docker-registry syncs files, and no directory "
+            f"(bench/peers/README.md).\n\n"
             f"Command: `bench/compare.py{' ' + words if words else ''}`, which runs, for each server in turn:\n\n"
             f"{commands}\n")
     print(page)
