@@ -1,0 +1,278 @@
+#include "log/commit_log.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "base/assert.h"
+#include "base/errors.h"
+#include "format/page_buffer.h"
+#include "log/recovery.h"
+#include "log/sequencer.h"
+#include "log/superblock_file.h"
+
+namespace orbitalreg::cas {
+namespace {
+
+constexpr std::uint64_t kReadSizeMax = 16_MiB;  // no raw bytes of a record are larger
+
+// What recovery found, before anything of it is changed.
+struct OpenedStore {
+    std::unique_ptr<File> lock;
+    SuperblockChoice choice;
+    bool created = false;
+};
+
+Result<OpenedStore> lock_store(const StoreEnvironment& environment, const StoreOptions& options) {
+    Io& io = environment.io;
+    const auto super = io.stat("SUPER");
+    const bool absent = !super && super.error() == errno_code(ENOENT);
+    if (!super && !absent) return fail(super.error());
+    // Before LOCK is made: a directory that is not ours is left as it is.
+    if (absent && options.read_only) return fail(Errc::not_a_store);
+    if (absent) {
+        ORB_TRY(check_directory_empty(io));
+    }
+    OpenedStore opened;
+    ORB_TRY(opened.lock, io.lock("LOCK", !options.read_only));
+    const SuperblockFile file{io, options.durability};
+    auto read = file.read();
+    if (!read && absent && read.error() == make_error_code(Errc::not_a_store)) {
+        ORB_TRY(check_directory_empty(io));
+        ORB_TRY(create_store(io, options, environment.random));
+        opened.created = true;
+        read = file.read();
+    }
+    if (!read) return fail(read.error());
+    opened.choice = std::move(read).value();
+    return opened;
+}
+
+std::uint64_t next_incarnation(Random& random, std::uint64_t last) noexcept {
+    std::uint64_t value = last;
+    while (value == 0 || value == last) value = random.next_u64();
+    return value;
+}
+
+class OpenCommitLog final : public CommitLog {
+public:
+    OpenCommitLog(StoreEnvironment environment, const StoreOptions& options, FrameTarget& target, OpenedStore opened)
+        : environment_{std::move(environment)},
+          options_{options},
+          target_{target},
+          lock_{std::move(opened.lock)},
+          created_{opened.created},
+          identity_{log_identity(opened.choice.superblock)},
+          superblock_{environment_.io, options.durability},
+          time_{environment_.clock},
+          files_{environment_.io},
+          read_only_{environment_.log} {
+        superblock_.adopt(opened.choice);
+    }
+
+    ~OpenCommitLog() override { sequencer_.reset(); }
+
+    // Steps 2 to 6 of recovery (docs/on-disk-format.md, "Which frame is next").
+    Result<void> recover();
+
+    Awaitable<Result<Committed>> commit(Group group) override;
+    Result<Committed> commit_now(Group group) override;
+    void start() override;
+    Awaitable<void> stop(Group last) override;
+    Awaitable<Result<void>> read(IoQueue& queue, std::uint32_t segment, std::uint64_t offset,
+                                 MutableByteView to) override;
+    Result<void> read_now(std::uint32_t segment, std::uint64_t offset, MutableByteView to) override;
+    void poison(std::string_view reason) noexcept override { read_only_.set(reason); }
+    bool read_only() const noexcept override { return options_.read_only || read_only_.on(); }
+    const AddressSeed& seed() const noexcept override { return identity_.seed; }
+    const StoreUuid& uuid() const noexcept override { return identity_.uuid; }
+    std::uint64_t incarnation() const noexcept override { return incarnation_; }
+    std::uint64_t lane_target_bytes() const noexcept override { return lane_target_bytes_; }
+    std::uint64_t store_time_ms() const noexcept override { return time_.now_ms(); }
+    std::uint64_t segment_size_bytes() const noexcept override { return segment_size_bytes_; }
+    std::array<std::byte, 32> derive_key(std::string_view label) const noexcept override;
+    LogStats stats() const override;
+
+private:
+    Result<void> begin_writing();
+    Result<void> write_clean(Lsn closed);
+
+    StoreEnvironment environment_;
+    const StoreOptions options_;
+    FrameTarget& target_;
+    const std::unique_ptr<File> lock_;
+    const bool created_;
+    const LogIdentity identity_;
+    SuperblockFile superblock_;
+    mutable StoreTime time_;
+    SegmentFiles files_;
+    ReadOnlySwitch read_only_;
+    ReplayedLog replayed_;
+    bool clean_start_ = false;
+    std::uint64_t incarnation_ = 0;
+    std::uint64_t lane_target_bytes_ = 0;
+    std::uint64_t segment_size_bytes_ = 0;
+    std::unique_ptr<SegmentSpares> spares_;
+    std::unique_ptr<LogTail> tail_;
+    std::unique_ptr<Sequencer> sequencer_;  // none when the store is opened for reading
+    std::atomic<bool> started_{false};
+    std::atomic<bool> stopped_{false};
+};
+
+Result<void> OpenCommitLog::recover() {
+    const Superblock& superblock = superblock_.current();
+    ORB_TRY(check_superblock_supported(superblock, !options_.read_only));
+    incarnation_ = superblock.incarnation;
+    lane_target_bytes_ = superblock.lane_target_bytes();
+    segment_size_bytes_ = superblock.segment_size_bytes();
+    ORB_TRY(replayed_, replay_log(environment_.io, superblock, target_, environment_.log));
+    ORB_TRY(check_log_end(environment_.io, superblock, replayed_, environment_.log));
+    const ChainEnd& end = replayed_.end;
+    clean_start_ = created_ || (end.lsn != 0 && superblock.clean_lsn == end.lsn);
+    if (end.lsn == 0) {
+        time_.begin();
+    } else {
+        time_.resume(end.store_time_ms, end.wall_ns);
+    }
+    if (!options_.read_only) {
+        ORB_TRY(begin_writing());
+    }
+    environment_.log.info("log recovered", {{"lsn", end.lsn},
+                                            {"frames", replayed_.frames},
+                                            {"records", replayed_.records},
+                                            {"segment", end.position.segment},
+                                            {"clean", clean_start_},
+                                            {"tail", to_string(replayed_.tail_reason)}});
+    return ok();
+}
+
+// From here on the store changes: the superblock with a new incarnation, then `opened` at the tail position.
+Result<void> OpenCommitLog::begin_writing() {
+    Superblock next = superblock_.current();
+    next.incarnation = next_incarnation(environment_.random, next.incarnation);
+    next.clean_lsn = 0;
+    if (next.log_end_lsn != 0) next.log_end_lsn = replayed_.end.lsn;
+    incarnation_ = next.incarnation;
+    ORB_TRY(superblock_.write(next));
+    const SegmentPlan plan{identity_, incarnation_, segment_size_bytes_, options_.durability};
+    spares_ = std::make_unique<SegmentSpares>(environment_.io, plan, options_.segments_spare, environment_.metrics);
+    ORB_TRY(spares_->adopt(replayed_.end.position.segment));
+    const FrameLimits limits = FrameLimits::of(options_, segment_size_bytes_);
+    tail_ = std::make_unique<LogTail>(environment_.io, environment_.clock, environment_.metrics, plan, *spares_, time_,
+                                      limits.frame_bytes());
+    ORB_TRY(tail_->open(replayed_.end));
+    ORB_TRY(tail_->write_opened());
+    sequencer_ = std::make_unique<Sequencer>(
+        environment_, options_, limits,
+        Sequencer::Parts{*tail_, *spares_, target_, read_only_, [this](Lsn closed) { return write_clean(closed); }});
+    return ok();
+}
+
+Result<void> OpenCommitLog::write_clean(Lsn closed) {
+    Superblock next = superblock_.current();
+    next.clean_lsn = closed.value;
+    return superblock_.write(next);
+}
+
+Awaitable<Result<Committed>> refuse(ErrorCode error) { co_return fail(error); }
+
+Awaitable<Result<Committed>> OpenCommitLog::commit(Group group) {
+    if (!sequencer_) return refuse(Errc::read_only);
+    return sequencer_->submit(std::move(group));
+}
+
+Result<Committed> OpenCommitLog::commit_now(Group group) {
+    ORB_ASSERT(!started_);
+    if (!sequencer_) return fail(Errc::read_only);
+    return sequencer_->commit_now(group);
+}
+
+void OpenCommitLog::start() {
+    ORB_ASSERT(!started_);
+    started_ = true;
+    if (sequencer_) sequencer_->start();
+}
+
+Awaitable<void> OpenCommitLog::stop(Group last) {
+    if (!sequencer_ || stopped_) co_return;
+    if (!started_) start();
+    const auto stopped = co_await sequencer_->stop(std::move(last));
+    if (!stopped && stopped.error() != make_error_code(Errc::stopped)) {
+        environment_.log.warn("the store was stopped without a clean end", {{"error", stopped.error().message()}});
+    }
+    stopped_ = true;
+}
+
+Result<std::pair<std::uint64_t, std::size_t>> pages_of(std::uint64_t offset, MutableByteView to) {
+    if (to.empty() || to.size() > kReadSizeMax) return fail(Errc::bad_format);
+    const std::uint64_t begin = round_down(offset, kPageSize);
+    return std::pair{begin, static_cast<std::size_t>(round_up(offset + to.size(), kPageSize) - begin)};
+}
+
+Result<void> copy_out(const PageBuffer& pages, std::size_t filled, std::uint64_t skip, MutableByteView to) {
+    if (filled < skip + to.size()) return fail(Errc::io_error);
+    std::memcpy(to.data(), pages.data() + skip, to.size());
+    return ok();
+}
+
+Awaitable<Result<void>> OpenCommitLog::read(IoQueue& queue, std::uint32_t segment, std::uint64_t offset,
+                                            MutableByteView to) {
+    ORB_CO_TRY(const auto range, pages_of(offset, to));
+    const auto file = files_.open(segment);
+    if (!file) co_return fail(Errc::io_error);
+    const PageBuffer pages{range.second};
+    const auto count = co_await async_read(queue, *file.value(), range.first, pages.bytes(), IoClass::read);
+    if (!count) co_return fail(Errc::io_error);
+    co_return copy_out(pages, count.value(), offset - range.first, to);
+}
+
+Result<void> OpenCommitLog::read_now(std::uint32_t segment, std::uint64_t offset, MutableByteView to) {
+    ORB_TRY(const auto range, pages_of(offset, to));
+    const auto file = files_.open(segment);
+    if (!file) return fail(Errc::io_error);
+    const PageBuffer pages{range.second};
+    const auto count = file.value()->read(range.first, pages.bytes());
+    if (!count) return fail(Errc::io_error);
+    return copy_out(pages, count.value(), offset - range.first, to);
+}
+
+// HMAC-SHA256 of the label under the store's secret.
+std::array<std::byte, 32> OpenCommitLog::derive_key(std::string_view label) const noexcept {
+    const auto& secret = superblock_.current().secret;
+    std::array<std::byte, 32> key{};
+    unsigned int size = 0;
+    const auto* const made = ::HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+                                    reinterpret_cast<const unsigned char*>(label.data()), label.size(),
+                                    reinterpret_cast<unsigned char*>(key.data()), &size);
+    ORB_ASSERT(made != nullptr);
+    ORB_ASSERT(size == key.size());
+    return key;
+}
+
+LogStats OpenCommitLog::stats() const {
+    LogStats stats;
+    stats.lsn = sequencer_ ? sequencer_->lsn() : replayed_.end.lsn;
+    stats.segments = sequencer_ ? sequencer_->segment() : replayed_.end.position.segment;
+    stats.bytes = stats.segments * segment_size_bytes_;
+    stats.frames_replayed = replayed_.frames;
+    stats.clean_start = clean_start_;
+    stats.created = created_;
+    stats.read_only = read_only();
+    stats.read_only_reason = options_.read_only ? "opened for reading" : read_only_.reason();
+    return stats;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CommitLog>> CommitLog::open(StoreEnvironment environment, const StoreOptions& options,
+                                                   FrameTarget& target) {
+    ORB_TRY(auto opened, lock_store(environment, options));
+    auto log = std::make_unique<OpenCommitLog>(std::move(environment), options, target, std::move(opened));
+    ORB_TRY(log->recover());
+    return std::unique_ptr<CommitLog>{std::move(log)};
+}
+
+}  // namespace orbitalreg::cas

@@ -1,0 +1,94 @@
+#pragma once
+// Log segments as files: making them, keeping spares ready ahead, and reading applied bytes back.
+
+#include <condition_variable>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "cas/io.h"
+#include "cas/options.h"
+#include "format/address.h"
+#include "format/log_segment_header.h"
+
+namespace orbitalreg::cas {
+
+// Whose log it is: what every header is checked against.
+struct LogIdentity {
+    StoreUuid uuid{};
+    AddressSeed seed;
+};
+
+// How new segments are made.
+struct SegmentPlan {
+    LogIdentity identity;
+    std::uint64_t incarnation = 0;
+    std::uint64_t size_bytes = 0;
+    Durability durability = Durability::full;
+};
+
+enum class SegmentFill : std::uint8_t {
+    zeros,      // written once: twice as fast to commit to
+    allocated,  // reads as zero, at once
+};
+
+// Makes the file of `segment`; its header and name are durable when this returns. Errc::no_space leaves nothing behind;
+// any other error is not to be tried again.
+Result<std::unique_ptr<File>> make_log_segment(Io& io, const SegmentPlan& plan, std::uint32_t segment, SegmentFill fill);
+
+// SegmentSpares keeps the next segments ready, so that no commit waits for zeros or a directory.
+//
+// Threads  take() on the sequencer, prepare_one() on the background executor, which may be another thread.
+// I1       no id is made twice at a time: take() waits for the one that is being prepared.
+class SegmentSpares {
+public:
+    SegmentSpares(Io& io, const SegmentPlan& plan, std::uint32_t spares_wanted, Metrics& metrics);
+
+    // Looks at the files behind segment `last_used`: whole preparations are taken over, made durable once more; others
+    // are removed. Before any other call.
+    Result<void> adopt(std::uint32_t last_used);
+    // Segment `segment`, the next one of the log. Without a spare an allocated one, counted. Errc::no_space is not final.
+    Result<std::unique_ptr<File>> take(std::uint32_t segment);
+    // Makes one spare if one is wanted; whether another one is wanted then.
+    Result<bool> prepare_one();
+
+private:
+    Result<std::unique_ptr<File>> adopt_one(std::uint32_t segment);
+    bool wanted() const noexcept { return making_ == 0 && ready_.size() < spares_wanted_; }
+
+    Io& io_;
+    const SegmentPlan plan_;
+    const std::uint32_t spares_wanted_;
+    Counter& missing_;
+
+    std::mutex mutex_;
+    std::condition_variable made_;
+    std::map<std::uint32_t, std::unique_ptr<File>> ready_;
+    std::uint32_t making_ = 0;  // by prepare_one(), 0: none
+    std::uint32_t next_ = 0;    // the lowest id nobody made yet
+};
+
+// SegmentFiles holds segment files open for reading.
+//
+// Threads  any.
+// Limits   kOpenMax files; the one used least recently is closed first. Who reads keeps its file.
+class SegmentFiles {
+public:
+    static constexpr std::size_t kOpenMax = 64;
+
+    explicit SegmentFiles(Io& io) noexcept : io_{io} {}
+    Result<std::shared_ptr<File>> open(std::uint32_t segment);  // shared: a reader may outlast its place in here
+
+private:
+    Io& io_;
+    std::mutex mutex_;
+    std::list<std::pair<std::uint32_t, std::shared_ptr<File>>> recent_;  // the latest first
+};
+
+}  // namespace orbitalreg::cas

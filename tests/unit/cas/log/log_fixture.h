@@ -1,0 +1,184 @@
+#pragma once
+// A log over a simulated disk, life after life, and the state it is replayed into.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "cas/errors.h"
+#include "log/commit_log.h"
+#include "support/sim_clock.h"
+#include "support/sim_disk.h"
+#include "support/sim_executor.h"
+#include "support/sim_io.h"
+
+namespace orbitalreg::cas {
+
+// Keeps a copy of all that was applied.
+class RecordingTarget final : public FrameTarget {
+public:
+    struct Applied {
+        std::uint64_t lsn = 0;
+        std::uint64_t store_time_ms = 0;
+        std::string body;  // of the first record of the group
+        std::string raw;
+        std::size_t records = 0;
+        std::uint32_t segment = 0;
+        std::uint64_t raw_offset = 0;
+        friend bool operator==(const Applied&, const Applied&) = default;
+    };
+
+    Result<void> verify(const AppliedRecord& record) const noexcept override {
+        if (record.owner != RecordOwner::catalog) return fail(Errc::bad_format);
+        return ok();
+    }
+    void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept override {
+        const AppliedRecord& first = group.front();
+        groups.push_back({frame.lsn.value, frame.store_time_ms, std::string{as_text(first.body)},
+                          std::string{as_text(first.raw)}, group.size(), first.segment, first.raw_offset});
+    }
+
+    std::vector<Applied> groups;
+};
+
+inline std::vector<std::byte> bytes_of(std::string_view text) {
+    const ByteView view = as_bytes(text);
+    return {view.begin(), view.end()};
+}
+
+inline Group group_of(std::string_view body, std::string_view raw = {}) {
+    Group group;
+    GroupRecord record;
+    record.type = 7;
+    record.owner = RecordOwner::catalog;
+    record.body = bytes_of(body);
+    record.raw = bytes_of(raw);
+    group.records.push_back(std::move(record));
+    return group;
+}
+
+inline StoreOptions small_options() {
+    StoreOptions options;
+    options.log_segment_size_bytes = 64_KiB;
+    options.lane_target_bytes = 1_MiB;
+    options.segments_spare = 1;
+    return options;
+}
+
+// What a store leaves on the disk between two lives.
+class SimulatedLog : public testing::Test {
+public:
+    class Life {
+    public:
+        Life(sim::SimDisk& disk, std::uint64_t seed, std::int64_t wall_jump_ns, sim::SimIoOptions io_options)
+            : random_{seed}, scheduler_{seed}, clock_{scheduler_}, io_{disk, random_, trace_, io_options} {
+            clock_.jump_wall_ns(wall_jump_ns);
+        }
+        ~Life() {
+            log.reset();
+            scheduler_.clear();
+        }
+
+        Result<void> open(const StoreOptions& options) {
+            StoreEnvironment environment{io_,      clock_, random_, null_log(), metrics_, {scheduler_.executor()},
+                                         scheduler_.executor(), true};
+            auto opened = CommitLog::open(std::move(environment), options, target);
+            if (!opened) return fail(opened.error());
+            log = std::move(opened).value();
+            return ok();
+        }
+        void start() { log->start(); }
+        // Runs the simulation until the answer is there.
+        Result<Committed> commit(Group group) {
+            std::optional<Result<Committed>> answer;
+            submit(std::move(group), answer);
+            scheduler_.run_until([&] { return answer.has_value(); }, 100'000);
+            EXPECT_TRUE(answer.has_value());
+            return *answer;
+        }
+        void submit(Group group, std::optional<Result<Committed>>& answer) {
+            asio::co_spawn(scheduler_.executor(), wait(*log, std::move(group), answer), asio::detached);
+        }
+        void stop(Group last = {}) {
+            bool stopped = false;
+            asio::co_spawn(scheduler_.executor(), wait_stop(*log, std::move(last), stopped), asio::detached);
+            scheduler_.run_until([&] { return stopped; }, 100'000);
+            EXPECT_TRUE(stopped);
+        }
+        void settle() {
+            while (scheduler_.step_ready()) {
+            }
+        }
+        void idle() {
+            while (scheduler_.step()) {
+            }
+        }
+        sim::SimIo& io() { return io_; }
+        sim::SimScheduler& scheduler() { return scheduler_; }
+        sim::SimClock& clock() { return clock_; }
+        Metrics& metrics() { return metrics_; }
+
+        RecordingTarget target;
+        std::unique_ptr<CommitLog> log;
+
+    private:
+        static Awaitable<void> wait(CommitLog& log, Group group, std::optional<Result<Committed>>& answer) {
+            auto result = co_await log.commit(std::move(group));
+            answer.emplace(std::move(result));
+        }
+        static Awaitable<void> wait_stop(CommitLog& log, Group last, bool& stopped) {
+            co_await log.stop(std::move(last));
+            stopped = true;
+        }
+
+        Metrics metrics_;
+        sim::SimRandom random_;
+        sim::SimTrace trace_;
+        sim::SimScheduler scheduler_;
+        sim::SimClock clock_;
+        sim::SimIo io_;
+    };
+
+    // A life whose log is open and started.
+    std::unique_ptr<Life> live(const StoreOptions& options = small_options()) {
+        auto life = begin();
+        const auto opened = life->open(options);
+        EXPECT_TRUE(opened) << opened.error().message();
+        if (opened) life->start();
+        return life;
+    }
+    std::unique_ptr<Life> begin(sim::SimIoOptions io_options = {}) {
+        return std::make_unique<Life>(disk, ++seed, wall_jump_ns, io_options);
+    }
+    // The error of opening, none when it succeeds.
+    ErrorCode open_error(const StoreOptions& options = small_options()) {
+        auto life = begin();
+        const auto opened = life->open(options);
+        return opened ? ErrorCode{} : opened.error();
+    }
+    // Power is cut, and nothing that was not synced survives.
+    void cut_power() {
+        sim::SimRandom random{++seed};
+        disk.crash(random);
+    }
+    std::vector<std::byte>& content(std::string_view path) {
+        const auto inode = disk.find(path);
+        EXPECT_NE(inode, nullptr) << path;
+        return inode->current;
+    }
+    void flip(std::string_view path, std::uint64_t offset) { disk.flip_bit(*disk.find(path), offset, 3); }
+
+    sim::SimDisk disk{sim::SimDiskMode::strict};
+    std::uint64_t seed = 0;
+    std::int64_t wall_jump_ns = 0;
+};
+
+inline constexpr std::string_view kSegment1 = "log/0000000000000001.olog";
+inline constexpr std::string_view kSegment2 = "log/0000000000000002.olog";
+
+}  // namespace orbitalreg::cas
