@@ -39,7 +39,7 @@ def workloads(quick):
         ("push of 4 KiB blobs (POST + PUT), 32 clients", "operations_per_second",
          ["push-small", "--size", 4096, "--count", small, "--clients", 32]),
         ("push of 4 KiB blobs (POST + PUT), 1 client", "operations_per_second",
-         ["push-small", "--size", 4096, "--count", small // 4, "--clients", 1]),
+         ["push-small", "--size", 4096, "--count", small // 10, "--clients", 1]),
         ("GET manifest, 32 clients", "operations_per_second",
          ["get-manifest", "--count", manifests, "--clients", 32]),
         ("GET manifest, 1 client", "operations_per_second", ["get-manifest", "--count", manifests // 4]),
@@ -128,8 +128,8 @@ def machine():
     model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo", encoding="ascii")
                   if line.startswith("model name")), "unknown")
     stat = shutil.disk_usage(registry_process.test_directory())
-    mount = subprocess.run(["stat", "-f", "-c", "%T", registry_process.test_directory()], capture_output=True,
-                           text=True, check=False).stdout.strip()
+    mount = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", registry_process.test_directory()],
+                           capture_output=True, text=True, check=False).stdout.strip()
     return (f"{os.cpu_count()} x {model}, {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / GIB:.0f} GiB RAM, "
             f"Linux {platform.release()}, data on {mount} ({stat.total / GIB:.0f} GiB), client on the same machine, "
             f"loopback, plain HTTP")

@@ -15,9 +15,9 @@ def raw(context, text, body=b""):
         try:
             client.fill()
             return answer, False
-        except ConnectionEnded:
+        except (ConnectionEnded, ConnectionError):
             return answer, True
-        except OSError:
+        except TimeoutError:
             return answer, False
 
 
