@@ -29,6 +29,7 @@ NESTED_KILL_SHARE = 0.1
 OLD_SAMPLE = 40
 VERIFIERS = 3
 MEAN_ACKS_MIN = 50
+FSCK_EVERY = 5  # cycles: fsck of the store as the kill left it
 POLL_INTERVAL_S = 0.002
 
 
@@ -47,6 +48,7 @@ class Loop:
         self.outcomes = {"happened": 0, "did not happen": 0, "": 0}
         self.verified = 0
         self.nested_kills = 0
+        self.fscks = 0
 
     def run(self):
         self.server.start()
@@ -54,6 +56,8 @@ class Loop:
             self.shared.prepare(client)
         for cycle in range(self.options.cycles):
             self.load_and_kill(cycle)
+            if cycle % FSCK_EVERY == 0:
+                self.check_store(("quick", "normal"), "as the kill left it")
             self.start_again()
             self.verify_after_restart()
             if not self.options.quiet:
@@ -63,7 +67,7 @@ class Loop:
         self.server.restart()
         self.verify_all()
         self.server.stop()
-        self.check_store()
+        self.check_store(("quick", "normal", "deep"), "after a clean stop")
 
     def acknowledged(self):
         return sum(journal.acknowledged for journal in self.journals)
@@ -171,14 +175,15 @@ class Loop:
         if failures:
             raise Violation(repr(failures[0])) from failures[0]
 
-    def check_store(self):
+    def check_store(self, levels, when):
+        """fsck must find nothing; a torn tail is none of its findings."""
         if self.server.kind != "orbitalreg":
             return
-        for level in ("quick", "normal"):
+        for level in levels:
             result = self.server.fsck("--level", level)
             if result.returncode != 0:
-                raise Violation(f"fsck --level {level} says {result.returncode}:\n{result.stdout}{result.stderr}")
-        print("fsck --level quick, normal: 0, 0")
+                raise Violation(f"fsck --level {level}, {when}: {result.returncode}\n{result.stdout}{result.stderr}")
+        self.fscks += len(levels)
 
     def report(self, seconds):
         restarts = sorted(self.server.start_seconds[1:])
@@ -191,7 +196,8 @@ class Loop:
               f"restart to ready, ms: min {restarts[0] * 1000:.0f} median {statistics.median(restarts) * 1000:.0f}"
               f" max {restarts[-1] * 1000:.0f}\n"
               f"{len(sizes)} contents of {min(sizes)} to {max(sizes)} bytes, {sum(sizes) / 2**30:.2f} GiB;"
-              f" {self.verified} verifications, none failed", flush=True)
+              f" {self.verified} verifications and"
+              f" {self.fscks} runs of fsck, none failed", flush=True)
 
 
 def main():
