@@ -135,11 +135,11 @@ struct RepositoryObject {
     friend bool operator==(const RepositoryObject&, const RepositoryObject&) = default;
 };
 
-// PushTarget is an image name and the repository object that rules it, made with the push if it
-// does not exist yet.
+// PushTarget is an image name and the repository object that rules it.
 struct PushTarget {
     ImageName image;
     RepositoryObject repository;
+    bool create_repository = false;  // kept in the catalog from this push on, unless it is there
 };
 
 struct ManifestInfo {
@@ -217,8 +217,7 @@ public:
     virtual Awaitable<Answer<UploadStatus>> upload_status(SessionId session) = 0;
     virtual Awaitable<Answer<void>> cancel_upload(UploadStart start) = 0;
 
-    // Blobs: only what is linked under `image`. Errc::blob_unknown, a damaged blob included;
-    // stat_blob renews the lease of an unreferenced blob before it answers.
+    // Blobs: only what is linked under `image`. Errc::blob_unknown, a damaged blob included.
     virtual Awaitable<Answer<BlobInfo>> stat_blob(ImageName image, Digest digest) = 0;
     virtual Awaitable<Answer<std::unique_ptr<BlobStream>>> read_blob(ImageName image,
                                                                      Digest digest) = 0;

@@ -1,0 +1,80 @@
+#include "catalog/id_set.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+
+namespace orbitalreg::engine {
+
+static_assert(std::endian::native == std::endian::little,
+              "the single id is read in place, from the upper half");
+
+IdSet::~IdSet() {
+    if (!empty() && !single()) ::operator delete(block());
+}
+
+IdSet::Block* IdSet::make_block(std::uint32_t capacity) {
+    void* memory = ::operator new(sizeof(Block) + capacity * sizeof(std::uint32_t));
+    return new (memory) Block{0, capacity};
+}
+
+std::uint32_t IdSet::size() const noexcept {
+    if (empty()) return 0;
+    return single() ? 1 : block()->size;
+}
+
+const std::uint32_t* IdSet::begin() const noexcept {
+    if (empty()) return nullptr;
+    return single() ? reinterpret_cast<const std::uint32_t*>(&bits_) + 1 : block()->ids();
+}
+
+bool IdSet::contains(std::uint32_t id) const noexcept {
+    return std::binary_search(begin(), end(), id);
+}
+
+bool IdSet::insert(std::uint32_t id) {
+    if (empty()) {
+        bits_ = (static_cast<std::uint64_t>(id) << 32) | kSingle;
+        return true;
+    }
+    const auto* place = std::lower_bound(begin(), end(), id);
+    if (place != end() && *place == id) return false;
+    const auto index = static_cast<std::uint32_t>(place - begin());
+    const auto count = size();
+    if (single() || block()->capacity == count) {
+        auto* grown = make_block(single() ? 4 : count + count / 2);
+        std::copy(begin(), end(), grown->ids());
+        if (!single()) ::operator delete(block());
+        keep(grown);
+    }
+    auto* ids = block()->ids();
+    std::copy_backward(ids + index, ids + count, ids + count + 1);
+    ids[index] = id;
+    block()->size = count + 1;
+    return true;
+}
+
+bool IdSet::erase(std::uint32_t id) noexcept {
+    const auto* place = std::lower_bound(begin(), end(), id);
+    if (place == end() || *place != id) return false;
+    if (single()) {
+        bits_ = 0;
+        return true;
+    }
+    auto* ids = block()->ids();
+    auto* hole = ids + (place - ids);
+    std::copy(hole + 1, ids + block()->size, hole);
+    if (--block()->size == 1) {
+        const auto last = ids[0];
+        ::operator delete(block());
+        bits_ = (static_cast<std::uint64_t>(last) << 32) | kSingle;
+    }
+    return true;
+}
+
+std::uint64_t IdSet::heap_bytes() const noexcept {
+    return empty() || single() ? 0 : sizeof(Block) + block()->capacity * sizeof(std::uint32_t);
+}
+
+}  // namespace orbitalreg::engine

@@ -1,0 +1,56 @@
+#pragma once
+// IdSet is a set of 32-bit ids in 8 bytes: most blobs have one link and one user, and there are millions of them.
+// One id is kept in place; more are kept sorted on the heap.
+//
+// Threads  as a plain value.
+
+#include <cstdint>
+#include <utility>
+
+namespace orbitalreg::engine {
+
+class IdSet {
+public:
+    IdSet() noexcept = default;
+    IdSet(IdSet&& other) noexcept : bits_{std::exchange(other.bits_, 0)} {}
+    IdSet& operator=(IdSet&& other) noexcept {
+        std::swap(bits_, other.bits_);
+        return *this;
+    }
+    IdSet(const IdSet&) = delete;
+    IdSet& operator=(const IdSet&) = delete;
+    ~IdSet();
+
+    bool empty() const noexcept { return bits_ == 0; }
+    std::uint32_t size() const noexcept;
+    bool contains(std::uint32_t id) const noexcept;
+    // False if it was there already.
+    bool insert(std::uint32_t id);
+    // False if it was not there.
+    bool erase(std::uint32_t id) noexcept;
+    // The ids in ascending order; valid until the next change.
+    const std::uint32_t* begin() const noexcept;
+    const std::uint32_t* end() const noexcept { return begin() + size(); }
+    std::uint64_t heap_bytes() const noexcept;
+
+private:
+    struct Block {
+        std::uint32_t size;
+        std::uint32_t capacity;
+        std::uint32_t* ids() noexcept { return reinterpret_cast<std::uint32_t*>(this + 1); }
+        const std::uint32_t* ids() const noexcept {
+            return reinterpret_cast<const std::uint32_t*>(this + 1);
+        }
+    };
+    static constexpr std::uint64_t kSingle = 1;
+
+    static Block* make_block(std::uint32_t capacity);
+    bool single() const noexcept { return (bits_ & kSingle) != 0; }
+    Block* block() const noexcept { return reinterpret_cast<Block*>(bits_); }
+    void keep(Block* block) noexcept { bits_ = reinterpret_cast<std::uint64_t>(block); }
+
+    // 0: empty. Lowest bit set: one id in the upper half. Else the address of a Block.
+    std::uint64_t bits_ = 0;
+};
+
+}  // namespace orbitalreg::engine

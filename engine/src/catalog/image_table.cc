@@ -1,0 +1,464 @@
+#include "catalog/image_table.h"
+
+#include "base/assert.h"
+#include "base/checksum.h"
+
+#include <algorithm>
+
+namespace orbitalreg::engine {
+
+namespace {
+
+struct NameHash {
+    using is_transparent = void;
+    using is_avalanching = void;
+    std::size_t operator()(std::string_view name) const noexcept {
+        return checksum64(as_bytes(name));
+    }
+};
+
+struct NameEqual {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const noexcept { return a == b; }
+};
+
+bool matches(const Referrer& referrer, const ReferrersQuery& query) {
+    const auto& types = query.artifact_types;
+    return types.empty() ||
+           std::find(types.begin(), types.end(), referrer.artifact_type) != types.end();
+}
+
+std::uint64_t text_size(const Referrer& referrer) noexcept {
+    std::uint64_t size = referrer.artifact_type.size();
+    for (const auto& [key, value] : referrer.annotations) size += key.size() + value.size();
+    return size;
+}
+
+std::uint64_t checksum_of(const Referrer& referrer) noexcept {
+    auto sum = checksum64(referrer.digest.hash(), static_cast<std::uint64_t>(referrer.kind));
+    sum = mix64(sum, referrer.size_bytes);
+    sum = mix64(sum, checksum64(as_bytes(referrer.artifact_type)));
+    for (const auto& [key, value] : referrer.annotations) {
+        sum = mix64(sum, checksum64(as_bytes(key)));
+        sum = mix64(sum, checksum64(as_bytes(value)));
+    }
+    return sum;
+}
+
+}  // namespace
+
+struct ImageTable::Image {
+    std::string name;
+    std::uint32_t number = 0;
+    boost::unordered_flat_set<std::uint32_t> links;
+    boost::unordered_flat_map<std::uint32_t, ManifestEntry> manifests;
+    std::map<std::string, std::uint32_t, std::less<>> tags;
+    std::map<Digest, std::map<Digest, Referrer>>
+        referrers;  // by subject, then by the referrer itself
+    std::map<std::uint32_t, std::pair<Digest, Digest>>
+        subjects;  // of the manifests that have one: subject, own digest
+};
+
+struct ImageTable::Shard {
+    mutable std::shared_mutex mutex;
+    boost::unordered_flat_map<std::string, std::unique_ptr<Image>, NameHash, NameEqual> images;
+
+    const Image* find(std::string_view name) const noexcept {
+        const auto found = images.find(name);
+        return found == images.end() ? nullptr : found->second.get();
+    }
+    Image* find(std::string_view name) noexcept {
+        const auto found = images.find(name);
+        return found == images.end() ? nullptr : found->second.get();
+    }
+};
+
+ImageTable::ImageTable() : shards_{std::make_unique<std::array<Shard, kShards>>()} {}
+ImageTable::~ImageTable() = default;
+
+ImageTable::Shard& ImageTable::shard_of(std::string_view image) const noexcept {
+    return (*shards_)[checksum64(as_bytes(image), 1) % kShards];
+}
+
+ImageTable::Image& ImageTable::obtain(Shard& shard, std::string_view name) {
+    if (auto* known = shard.find(name)) return *known;
+    auto made = std::make_unique<Image>();
+    made->name = name;
+    {
+        std::unique_lock lock{owners_mutex_};
+        if (free_numbers_.empty()) {
+            made->number = static_cast<std::uint32_t>(by_number_.size());
+            by_number_.push_back(made.get());
+        } else {
+            made->number = free_numbers_.back();
+            free_numbers_.pop_back();
+            by_number_[made->number] = made.get();
+        }
+    }
+    auto& image = *made;
+    shard.images.emplace(image.name, std::move(made));
+    return image;
+}
+
+void ImageTable::drop_if_empty(Shard& shard, Image& image) {
+    if (!image.links.empty() || !image.manifests.empty()) return;
+    ORB_ASSERT(image.tags.empty() && image.subjects.empty());
+    {
+        std::unique_lock lock{owners_mutex_};
+        by_number_[image.number] = nullptr;
+        free_numbers_.push_back(image.number);
+    }
+    shard.images.erase(shard.images.find(std::string_view{image.name}));
+}
+
+void ImageTable::list(const std::string& name) {
+    std::unique_lock lock{listed_mutex_};
+    listed_.insert(name);
+}
+
+void ImageTable::unlist(const std::string& name) {
+    std::unique_lock lock{listed_mutex_};
+    listed_.erase(name);
+}
+
+// --- links ---
+
+void ImageTable::add_link(std::string_view name, cas::BlobId blob) {
+    auto& shard = shard_of(name);
+    std::unique_lock lock{shard.mutex};
+    auto& image = obtain(shard, name);
+    if (!image.links.insert(blob.value).second) return;
+    link_count_.fetch_add(1, std::memory_order_relaxed);
+    std::unique_lock owners_lock{owners_mutex_};
+    owners_[blob.value].insert(image.number);
+}
+
+void ImageTable::remove_link(std::string_view name, cas::BlobId blob) {
+    auto& shard = shard_of(name);
+    std::unique_lock lock{shard.mutex};
+    auto* image = shard.find(name);
+    if (image == nullptr || image->links.erase(blob.value) == 0) return;
+    link_count_.fetch_sub(1, std::memory_order_relaxed);
+    {
+        std::unique_lock owners_lock{owners_mutex_};
+        const auto owners = owners_.find(blob.value);
+        ORB_ASSERT(owners != owners_.end());
+        owners->second.erase(image->number);
+        if (owners->second.empty()) owners_.erase(owners);
+    }
+    drop_if_empty(shard, *image);
+}
+
+void ImageTable::forget(cas::BlobId blob) {
+    // Only apply() changes this table, so that what is read here stays true without the lock.
+    for (const auto& name : owners(blob, UINT32_MAX)) remove_link(name, blob);
+}
+
+bool ImageTable::has_link(std::string_view name, cas::BlobId blob) const {
+    const auto& shard = shard_of(name);
+    std::shared_lock lock{shard.mutex};
+    const auto* image = shard.find(name);
+    return image != nullptr && image->links.contains(blob.value);
+}
+
+std::vector<std::string> ImageTable::owners(cas::BlobId blob, std::uint32_t count_max) const {
+    std::shared_lock lock{owners_mutex_};
+    std::vector<std::string> names;
+    const auto found = owners_.find(blob.value);
+    if (found == owners_.end()) return names;
+    for (const auto number : found->second) {
+        if (names.size() >= count_max) break;
+        names.push_back(by_number_[number]->name);
+    }
+    return names;
+}
+
+// --- manifests and tags ---
+
+bool ImageTable::put_manifest(std::string_view name, cas::BlobId manifest,
+                              const Referrer& described, const std::optional<Digest>& subject,
+                              const std::vector<Tag>& tags) {
+    auto& shard = shard_of(name);
+    std::unique_lock lock{shard.mutex};
+    auto& image = obtain(shard, name);
+    const bool first = image.manifests.empty();
+    const auto [entry, inserted] = image.manifests.try_emplace(manifest.value);
+    entry->second.kind = described.kind;
+    note_referrer(image, manifest, described, subject);
+    for (const auto& tag : tags) point_tag(image, tag.text(), manifest);
+    if (inserted) manifest_count_.fetch_add(1, std::memory_order_relaxed);
+    if (first) list(image.name);
+    return inserted;
+}
+
+bool ImageTable::remove_manifest(std::string_view name, cas::BlobId manifest) {
+    auto& shard = shard_of(name);
+    std::unique_lock lock{shard.mutex};
+    auto* image = shard.find(name);
+    if (image == nullptr) return false;
+    const auto entry = image->manifests.find(manifest.value);
+    if (entry == image->manifests.end()) return false;
+    auto tags_left = entry->second.tag_count;
+    for (auto tag = image->tags.begin(); tags_left > 0 && tag != image->tags.end();) {
+        if (tag->second != manifest.value) {
+            ++tag;
+            continue;
+        }
+        tag = image->tags.erase(tag);
+        tag_count_.fetch_sub(1, std::memory_order_relaxed);
+        --tags_left;
+    }
+    drop_referrer(*image, manifest);
+    image->manifests.erase(manifest.value);
+    manifest_count_.fetch_sub(1, std::memory_order_relaxed);
+    if (image->manifests.empty()) unlist(image->name);
+    drop_if_empty(shard, *image);
+    return true;
+}
+
+void ImageTable::point_tag(Image& image, const std::string& tag, cas::BlobId manifest) {
+    const auto [place, inserted] = image.tags.try_emplace(tag, manifest.value);
+    if (inserted) {
+        tag_count_.fetch_add(1, std::memory_order_relaxed);
+    } else {
+        --image.manifests.at(place->second).tag_count;
+        place->second = manifest.value;
+    }
+    ++image.manifests.at(manifest.value).tag_count;
+}
+
+void ImageTable::set_tag(std::string_view name, const std::string& tag, cas::BlobId manifest) {
+    auto& shard = shard_of(name);
+    std::unique_lock lock{shard.mutex};
+    auto* image = shard.find(name);
+    if (image == nullptr || !image->manifests.contains(manifest.value)) return;
+    point_tag(*image, tag, manifest);
+}
+
+void ImageTable::remove_tag(std::string_view name, const std::string& tag) {
+    auto& shard = shard_of(name);
+    std::unique_lock lock{shard.mutex};
+    auto* image = shard.find(name);
+    if (image == nullptr) return;
+    const auto place = image->tags.find(tag);
+    if (place == image->tags.end()) return;
+    --image->manifests.at(place->second).tag_count;
+    image->tags.erase(place);
+    tag_count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+ImageTable::Presence ImageTable::presence(std::string_view name) const {
+    const auto& shard = shard_of(name);
+    std::shared_lock lock{shard.mutex};
+    const auto* image = shard.find(name);
+    if (image == nullptr) return Presence::nothing;
+    return image->manifests.empty() ? Presence::links_only : Presence::manifests;
+}
+
+std::optional<ManifestKind> ImageTable::find_manifest(std::string_view name,
+                                                      cas::BlobId manifest) const {
+    const auto& shard = shard_of(name);
+    std::shared_lock lock{shard.mutex};
+    const auto* image = shard.find(name);
+    if (image == nullptr) return std::nullopt;
+    const auto entry = image->manifests.find(manifest.value);
+    if (entry == image->manifests.end()) return std::nullopt;
+    return entry->second.kind;
+}
+
+std::optional<cas::BlobId> ImageTable::find_tag(std::string_view name,
+                                                const std::string& tag) const {
+    const auto& shard = shard_of(name);
+    std::shared_lock lock{shard.mutex};
+    const auto* image = shard.find(name);
+    if (image == nullptr) return std::nullopt;
+    const auto place = image->tags.find(tag);
+    if (place == image->tags.end()) return std::nullopt;
+    return cas::BlobId{place->second};
+}
+
+std::vector<cas::BlobId> ImageTable::manifests(std::string_view name) const {
+    const auto& shard = shard_of(name);
+    std::shared_lock lock{shard.mutex};
+    std::vector<cas::BlobId> ids;
+    if (const auto* image = shard.find(name)) {
+        for (const auto& [id, entry] : image->manifests) ids.push_back(cas::BlobId{id});
+    }
+    return ids;
+}
+
+std::size_t ImageTable::manifest_count(std::string_view name) const {
+    const auto& shard = shard_of(name);
+    std::shared_lock lock{shard.mutex};
+    const auto* image = shard.find(name);
+    return image == nullptr ? 0 : image->manifests.size();
+}
+
+// --- listings ---
+
+std::optional<Page<std::string>> ImageTable::list_tags(std::string_view name,
+                                                       const std::string& after,
+                                                       std::uint32_t count_max) const {
+    const auto& shard = shard_of(name);
+    std::shared_lock lock{shard.mutex};
+    const auto* image = shard.find(name);
+    if (image == nullptr || image->manifests.empty()) return std::nullopt;
+    Page<std::string> page;
+    auto tag = after.empty() ? image->tags.begin() : image->tags.upper_bound(after);
+    for (; tag != image->tags.end() && page.items.size() < count_max; ++tag)
+        page.items.push_back(tag->first);
+    page.more = tag != image->tags.end();
+    return page;
+}
+
+Page<std::string> ImageTable::list_images(const std::string& after, std::uint32_t count_max) const {
+    std::shared_lock lock{listed_mutex_};
+    Page<std::string> page;
+    auto name = after.empty() ? listed_.begin() : listed_.upper_bound(after);
+    for (; name != listed_.end() && page.items.size() < count_max; ++name)
+        page.items.push_back(*name);
+    page.more = name != listed_.end();
+    return page;
+}
+
+// --- referrers ---
+
+void ImageTable::note_referrer(Image& image, cas::BlobId manifest, const Referrer& described,
+                               const std::optional<Digest>& subject) {
+    drop_referrer(image, manifest);
+    if (!subject) return;
+    image.referrers[*subject].insert_or_assign(described.digest, described);
+    image.subjects.insert_or_assign(manifest.value, std::pair{*subject, described.digest});
+}
+
+void ImageTable::drop_referrer(Image& image, cas::BlobId manifest) {
+    const auto noted = image.subjects.find(manifest.value);
+    if (noted == image.subjects.end()) return;
+    const auto& [subject, own_digest] = noted->second;
+    const auto of_subject = image.referrers.find(subject);
+    ORB_ASSERT(of_subject != image.referrers.end());
+    of_subject->second.erase(own_digest);
+    if (of_subject->second.empty()) image.referrers.erase(of_subject);
+    image.subjects.erase(noted);
+}
+
+Page<Referrer> ImageTable::referrers(std::string_view name, const ReferrersQuery& query) const {
+    const auto& shard = shard_of(name);
+    std::shared_lock lock{shard.mutex};
+    Page<Referrer> page;
+    const auto* image = shard.find(name);
+    if (image == nullptr) return page;
+    const auto of_subject = image->referrers.find(query.subject);
+    if (of_subject == image->referrers.end()) return page;
+    const auto& all = of_subject->second;
+    std::uint64_t text_bytes = 0;
+    auto next = query.after ? all.upper_bound(*query.after) : all.begin();
+    for (; next != all.end(); ++next) {
+        if (!matches(next->second, query)) continue;
+        text_bytes += text_size(next->second);
+        const bool full =
+            page.items.size() >= query.count_max ||
+            (query.text_max_bytes > 0 && !page.items.empty() && text_bytes > query.text_max_bytes);
+        if (full) {
+            page.more = true;
+            break;
+        }
+        page.items.push_back(next->second);
+    }
+    return page;
+}
+
+std::size_t ImageTable::referrer_count(std::string_view name, const Digest& subject) const {
+    const auto& shard = shard_of(name);
+    std::shared_lock lock{shard.mutex};
+    const auto* image = shard.find(name);
+    if (image == nullptr) return 0;
+    const auto of_subject = image->referrers.find(subject);
+    return of_subject == image->referrers.end() ? 0 : of_subject->second.size();
+}
+
+// --- the whole ---
+
+void ImageTable::visit_manifests(const std::function<void(cas::BlobId)>& held) const {
+    for (const auto& shard : *shards_) {
+        std::shared_lock lock{shard.mutex};
+        for (const auto& [name, image] : shard.images) {
+            for (const auto& [id, entry] : image->manifests) held(cas::BlobId{id});
+        }
+    }
+}
+
+void ImageTable::count(RegistryStoreStats& stats) const {
+    {
+        std::shared_lock lock{listed_mutex_};
+        stats.images = listed_.size();
+    }
+    stats.manifests = manifest_count_.load(std::memory_order_relaxed);
+    stats.tags = tag_count_.load(std::memory_order_relaxed);
+    stats.links = link_count_.load(std::memory_order_relaxed);
+}
+
+std::uint64_t ImageTable::fingerprint() const {
+    std::uint64_t sum = 0;  // in any order of the parts
+    for (const auto& shard : *shards_) {
+        std::shared_lock lock{shard.mutex};
+        for (const auto& [name, image] : shard.images) {
+            const auto seed = checksum64(as_bytes(name));
+            for (const auto id : image->links) sum += mix64(seed + 1, id);
+            for (const auto& [id, entry] : image->manifests) {
+                sum += mix64(mix64(seed + 2, id), static_cast<std::uint64_t>(entry.kind));
+            }
+            for (const auto& [tag, id] : image->tags)
+                sum += mix64(checksum64(as_bytes(tag), seed + 3), id);
+            for (const auto& [subject, referrers] : image->referrers) {
+                const auto of_subject = checksum64(subject.hash(), seed + 4);
+                for (const auto& [digest, referrer] : referrers)
+                    sum += mix64(of_subject, checksum_of(referrer));
+            }
+        }
+    }
+    return sum;
+}
+
+std::uint64_t ImageTable::memory_bytes() const {
+    constexpr std::uint64_t kTagNodeBytes = 96;
+    constexpr std::uint64_t kReferrerNodeBytes = 400;
+    std::uint64_t bytes = 0;
+    for (const auto& shard : *shards_) {
+        std::shared_lock lock{shard.mutex};
+        for (const auto& [name, image] : shard.images) {
+            bytes += sizeof(Image) + 2 * name.size() + image->links.bucket_count() * 5 +
+                     image->manifests.bucket_count() * (sizeof(ManifestEntry) + 5) +
+                     image->tags.size() * kTagNodeBytes +
+                     image->subjects.size() * kReferrerNodeBytes;
+        }
+    }
+    std::shared_lock lock{owners_mutex_};
+    bytes += owners_.bucket_count() * 17;
+    for (const auto& [id, owners] : owners_) bytes += owners.heap_bytes();
+    return bytes;
+}
+
+void ImageTable::check_invariants() const {
+    std::size_t links = 0;
+    for (const auto& shard : *shards_) {
+        std::shared_lock lock{shard.mutex};
+        for (const auto& [name, image] : shard.images) {
+            ORB_ASSERT(!image->links.empty() || !image->manifests.empty());  // I2
+            ORB_ASSERT(by_number_[image->number] == image.get());
+            links += image->links.size();
+            for (const auto& [tag, id] : image->tags)
+                ORB_ASSERT(image->manifests.contains(id));  // I1
+            for (const auto id : image->links) {
+                const auto owners = owners_.find(id);
+                ORB_ASSERT(owners != owners_.end() &&
+                           owners->second.contains(image->number));  // I3
+            }
+        }
+    }
+    std::size_t owned = 0;
+    for (const auto& [id, owners] : owners_) owned += owners.size();
+    ORB_ASSERT(links == owned);  // I3
+}
+
+}  // namespace orbitalreg::engine

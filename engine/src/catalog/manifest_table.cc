@@ -1,0 +1,122 @@
+#include "catalog/manifest_table.h"
+
+#include "base/assert.h"
+#include "base/checksum.h"
+
+namespace orbitalreg::engine {
+
+void ManifestTable::add(cas::BlobId manifest, const Digest& digest, std::uint64_t size_bytes,
+                        cas::ReferenceSink& references) {
+    std::unique_lock lock{mutex_};
+    auto& row = rows_[manifest.value];
+    row.digest = digest;
+    row.size_bytes = size_bytes;
+    ++row.image_count;
+    references.hold(manifest);
+}
+
+void ManifestTable::add_child(cas::BlobId manifest, cas::BlobId child,
+                              cas::ReferenceSink& references) {
+    std::unique_lock lock{mutex_};
+    const auto row = rows_.find(manifest.value);
+    ORB_ASSERT(row != rows_.end());
+    if (!row->second.children.insert(child.value)) return;
+    users_[child.value].insert(manifest.value);
+    references.hold(child);
+}
+
+void ManifestTable::remove(cas::BlobId manifest, cas::ReferenceSink& references) {
+    std::unique_lock lock{mutex_};
+    const auto row = rows_.find(manifest.value);
+    ORB_ASSERT(row != rows_.end() && row->second.image_count > 0);
+    references.release(manifest);
+    if (--row->second.image_count > 0) return;
+    for (const auto child : row->second.children) {
+        const auto users = users_.find(child);
+        ORB_ASSERT(users != users_.end());
+        users->second.erase(manifest.value);
+        if (users->second.empty()) users_.erase(users);
+        references.release(cas::BlobId{child});
+    }
+    rows_.erase(row);
+}
+
+std::optional<ManifestTable::Known> ManifestTable::find(cas::BlobId manifest) const {
+    std::shared_lock lock{mutex_};
+    const auto row = rows_.find(manifest.value);
+    if (row == rows_.end()) return std::nullopt;
+    return Known{row->second.digest, row->second.size_bytes};
+}
+
+std::optional<cas::BlobId> ManifestTable::find_user(
+    cas::BlobId blob, const std::function<bool(cas::BlobId)>& held) const {
+    std::shared_lock lock{mutex_};
+    const auto users = users_.find(blob.value);
+    if (users == users_.end()) return std::nullopt;
+    for (const auto user : users->second) {
+        if (held(cas::BlobId{user})) return cas::BlobId{user};
+    }
+    return std::nullopt;
+}
+
+bool ManifestTable::is_child(cas::BlobId manifest, cas::BlobId child) const {
+    std::shared_lock lock{mutex_};
+    const auto row = rows_.find(manifest.value);
+    return row != rows_.end() && row->second.children.contains(child.value);
+}
+
+std::size_t ManifestTable::user_count(cas::BlobId blob) const {
+    std::shared_lock lock{mutex_};
+    const auto users = users_.find(blob.value);
+    return users == users_.end() ? 0 : users->second.size();
+}
+
+std::size_t ManifestTable::size() const {
+    std::shared_lock lock{mutex_};
+    return rows_.size();
+}
+
+void ManifestTable::visit_children(const std::function<void(cas::BlobId)>& edge) const {
+    std::shared_lock lock{mutex_};
+    for (const auto& [id, row] : rows_) {
+        for (const auto child : row.children) edge(cas::BlobId{child});
+    }
+}
+
+std::uint64_t ManifestTable::fingerprint() const {
+    std::shared_lock lock{mutex_};
+    std::uint64_t sum = 0;
+    for (const auto& [id, row] : rows_) {
+        auto mixed = mix64(id, checksum64(row.digest.hash(), row.image_count));
+        mixed = mix64(mixed, row.size_bytes);
+        for (const auto child : row.children) mixed = mix64(mixed, child);
+        sum += mixed;  // in any order of the rows
+    }
+    return sum;
+}
+
+std::uint64_t ManifestTable::memory_bytes() const {
+    std::shared_lock lock{mutex_};
+    std::uint64_t bytes = rows_.bucket_count() * (sizeof(Row) + 8) + users_.bucket_count() * 16;
+    for (const auto& [id, row] : rows_) bytes += row.children.heap_bytes();
+    for (const auto& [id, users] : users_) bytes += users.heap_bytes();
+    return bytes;
+}
+
+void ManifestTable::check_invariants() const {
+    std::shared_lock lock{mutex_};
+    std::size_t edges = 0;
+    for (const auto& [id, row] : rows_) {
+        ORB_ASSERT(row.image_count > 0);  // I1
+        edges += row.children.size();
+        for (const auto child : row.children) {
+            const auto users = users_.find(child);
+            ORB_ASSERT(users != users_.end() && users->second.contains(id));  // I3
+        }
+    }
+    std::size_t back_edges = 0;
+    for (const auto& [id, users] : users_) back_edges += users.size();
+    ORB_ASSERT(edges == back_edges);  // I3
+}
+
+}  // namespace orbitalreg::engine
