@@ -1,6 +1,11 @@
 #pragma once
-// Looking at a store from outside: fsck and dump. Both open the directory under a shared lock and write nothing.
+// Looking at a store from outside: fsck and dump. Both open the directory under a shared lock and write nothing to it.
+//
+// Threads  the caller's; blocking.
+// Errors   Errc::not_a_store, Errc::locked while a server has it open, version_unsupported, and what the device says. What
+//          is wrong with the store itself is a finding of fsck, and an error of dump.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -36,7 +41,12 @@ struct FsckReport {
     std::uint64_t blobs = 0;
     std::uint64_t bytes = 0;
     std::uint64_t lanes = 0;
-    bool clean() const noexcept { return findings.empty() && findings_dropped == 0; }
+    // Notes do not count: they say what is unusual, not what is wrong.
+    bool clean() const noexcept {
+        return findings_dropped == 0 && std::ranges::all_of(findings, [](const FsckFinding& finding) {
+                   return finding.severity == FsckFinding::Severity::note;
+               });
+    }
 };
 
 // `catalog` must be empty; it is fed by the replay and then asked for its references.

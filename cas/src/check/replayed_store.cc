@@ -1,0 +1,40 @@
+#include "check/replayed_store.h"
+
+#include <cerrno>
+
+#include "base/errors.h"
+
+namespace orbitalreg::cas {
+
+Result<OpenedDirectory> open_directory(Io& io) {
+    if (const auto super = io.stat("SUPER"); !super) {
+        if (super.error() == errno_code(ENOENT)) return fail(Errc::not_a_store);
+        return fail(super.error());
+    }
+    OpenedDirectory opened;
+    ORB_TRY(opened.lock, io.lock("LOCK", false));
+    const SuperblockFile file{io, Durability::full};
+    ORB_TRY(opened.choice, file.read());
+    return opened;
+}
+
+ReplayedStore::ReplayedStore(Io& io, const Superblock& superblock, CatalogMachine& catalog,
+                             Log& log)
+    : io_{io},
+      superblock_{superblock},
+      log_{log},
+      ledger_{StoreOptions{}.memory_limit_bytes},
+      lanes_{StoreEnvironment{io, system_clock(), system_random(), log, metrics_,
+                              {executor_.get_executor()}, executor_.get_executor()},
+             StoreOptions{}, blobs_, ledger_},
+      state_{blobs_, lanes_, catalog} {}
+
+Result<ReplayedLog> ReplayedStore::replay(const std::function<void(const ScannedFrame&)>& visit) {
+    return replay_log(io_, superblock_, state_, log_, visit);
+}
+
+StoreIdentity ReplayedStore::identity() const noexcept {
+    return {superblock_.uuid, AddressSeed{superblock_.secret}};
+}
+
+}  // namespace orbitalreg::cas

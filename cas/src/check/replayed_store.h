@@ -1,0 +1,55 @@
+#pragma once
+// ReplayedStore is a store as its log says it is, in memory: what fsck and dump look at. Nothing is written.
+
+#include <boost/asio/io_context.hpp>
+
+#include <functional>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "cas/inspect.h"
+#include "cas/store.h"
+#include "format/lane_record.h"
+#include "index/blob_table.h"
+#include "io/memory_ledger.h"
+#include "lane/lanes.h"
+#include "log/frame_scanner.h"
+#include "log/recovery.h"
+#include "log/superblock_file.h"
+#include "store/store_state.h"
+
+namespace orbitalreg::cas {
+
+// The shared lock and the superblock. Errc::not_a_store, locked; superblock_corrupt without a valid copy.
+struct OpenedDirectory {
+    std::unique_ptr<File> lock;
+    SuperblockChoice choice;
+};
+Result<OpenedDirectory> open_directory(Io& io);
+
+class ReplayedStore {
+public:
+    ReplayedStore(Io& io, const Superblock& superblock, CatalogMachine& catalog, Log& log);
+
+    // Every frame from the start; `visit` may be null.
+    Result<ReplayedLog> replay(const std::function<void(const ScannedFrame&)>& visit);
+
+    const BlobTable& blobs() const noexcept { return blobs_; }
+    const Lanes& lanes() const noexcept { return lanes_; }
+    StoreIdentity identity() const noexcept;
+
+private:
+    Io& io_;
+    const Superblock superblock_;
+    Log& log_;
+    asio::io_context executor_;  // never run: nothing is started
+    Metrics metrics_;
+    MemoryLedger ledger_;
+    BlobTable blobs_;
+    Lanes lanes_;
+    StoreState state_;
+};
+
+}  // namespace orbitalreg::cas
