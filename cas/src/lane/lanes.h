@@ -31,6 +31,7 @@
 namespace orbitalreg::cas {
 
 class MemoryLedger;
+struct LaneRooms;
 
 // Numbers on disk (LanePhase in records.fbs); `none` is a lane that only its blobs and marks have
 // named so far.
@@ -116,8 +117,7 @@ public:
     void for_each_upload(const std::function<void(const UploadView&)>& visit) const;
 
 private:
-    struct Rooms;
-    std::shared_ptr<Rooms> rooms_;  // also of writers and readers, which may end after this
+    std::shared_ptr<LaneRooms> rooms_;  // also of writers and readers, which may end after this
 };
 
 }  // namespace orbitalreg::cas

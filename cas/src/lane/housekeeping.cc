@@ -1,0 +1,86 @@
+#include "lane/housekeeping.h"
+
+#include "cas/errors.h"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+
+#include <algorithm>
+
+namespace orbitalreg::cas {
+namespace {
+
+constexpr std::int64_t kRoundMsMax = 60'000;
+constexpr std::size_t kClosedPerRound = 1000;
+
+Awaitable<void> close_expired(std::shared_ptr<LaneRooms> rooms) {
+    const auto expiry_ms = static_cast<std::uint64_t>(rooms->options.uploads_idle_expiry_ms);
+    const std::uint64_t now_ms = rooms->log->store_time_ms();
+    if (now_ms < expiry_ms) co_return;
+    for (const SessionId& session : rooms->uploads.expired(now_ms - expiry_ms, kClosedPerRound)) {
+        if (rooms->stopped) co_return;
+        std::shared_ptr<Event> draining;
+        if (!rooms->uploads.claim(session, draining)) continue;
+        const auto row = rooms->uploads.row(session);
+        // It may have been written to since the list was made.
+        if (!row || row->last_store_time_ms >= now_ms - expiry_ms) {
+            rooms->uploads.release(session);
+            continue;
+        }
+        const auto closed = co_await close_claimed(rooms, session, row->issued_store_time_s);
+        if (!closed) co_return;
+        rooms->environment.log.info("upload expired", {{"session", to_hex(session)}});
+    }
+}
+
+Awaitable<void> keep_house(std::shared_ptr<LaneRooms> rooms) {
+    const std::int64_t round_ms =
+        std::clamp<std::int64_t>(rooms->options.uploads_idle_expiry_ms / 8, 1, kRoundMsMax);
+    while (!rooms->stopped) {
+        const std::int64_t now_ns = rooms->environment.clock.steady_ns();
+        co_await rooms->environment.clock.sleep_until(now_ns + round_ms * 1'000'000);
+        if (rooms->stopped) break;
+        co_await close_expired(rooms);
+    }
+    rooms->end_work();
+}
+
+}  // namespace
+
+void start_housekeeping(const std::shared_ptr<LaneRooms>& rooms) {
+    rooms->begin_work();
+    rooms->housekeeping = std::make_shared<asio::cancellation_signal>();
+    asio::co_spawn(rooms->environment.background, keep_house(rooms),
+                   asio::bind_cancellation_slot(rooms->housekeeping->slot(), asio::detached));
+}
+
+void stop_housekeeping(LaneRooms& rooms) noexcept {
+    if (rooms.housekeeping == nullptr) return;
+    asio::post(rooms.environment.background,
+               [signal = rooms.housekeeping] { signal->emit(asio::cancellation_type::terminal); });
+}
+
+Awaitable<Result<void>> close_claimed(std::shared_ptr<LaneRooms> rooms, SessionId session,
+                                      std::uint64_t issued_store_time_s) {
+    const auto row = rooms->uploads.row(session);
+    CloseRecord close;
+    close.session = session;
+    close.outcome = UploadOutcome::cancelled;
+    close.issued_store_time_s = issued_store_time_s;
+    if (row) close.lane = row->lane;
+    if (close.lane != 0) close.end_page = rooms->pool->next_page(close.lane);
+    Group group;
+    group.keys.exclusive.push_back(session_key(session));
+    group.records.push_back(encode_record(close, row ? row->uid : 0));
+    group.check = [rooms, session](Group&, const FrameContext&) -> Result<void> {
+        return rooms->uploads.closed(session) ? Result<void>{fail(Errc::upload_closed)} : ok();
+    };
+    const auto committed = co_await rooms->log->commit(std::move(group));
+    if (committed && close.lane != 0) {
+        rooms->pool->release(close.lane, close.end_page, row->base_page);
+    }
+    rooms->uploads.release(session);
+    if (!committed) co_return fail(committed.error());
+    co_return ok();
+}
+
+}  // namespace orbitalreg::cas

@@ -1,0 +1,161 @@
+#include "lane/upload_table.h"
+
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "cas/errors.h"
+#include "format/lane_record.h"
+
+#include <algorithm>
+
+namespace orbitalreg::cas {
+
+void UploadTable::apply(const FrameContext& frame, const AppliedRecord& record,
+                        const MarkRecord& mark) {
+    const std::lock_guard lock{mutex_};
+    if (closed_.find(mark.session)) return;
+    UploadRow& row = rows_[mark.session];
+    const bool into_lane = mark.lane != 0 && row.lane == 0;
+    if (into_lane) row.parts.clear();  // the lane has what the inline parts had
+    if (row.owner.empty()) row.owner.assign(mark.owner.begin(), mark.owner.end());
+    MarkPart part;
+    part.segment = record.segment;
+    part.offset = record.raw_offset;
+    part.size_bytes = static_cast<std::uint32_t>(record.raw.size());
+    part.checksum = checksum64(record.raw);
+    if (mark.lane == 0) {
+        part.first = mark.offset - record.raw.size();
+    } else {
+        part.first = mark.first_sum;
+        part.sums = static_cast<std::uint32_t>(mark.offset / kChunkSize - mark.first_sum);
+    }
+    if (part.size_bytes != 0) row.parts.push_back(part);
+    row.uid = record.uid;
+    row.issued_store_time_s = mark.issued_store_time_s;
+    row.last_store_time_ms = frame.store_time_ms;
+    row.offset = mark.offset;
+    row.lane = mark.lane;
+    row.base_page = mark.base_page;
+    row.aligned_bytes = mark.aligned_bytes;
+    row.hash_state.assign(mark.hash_state.begin(), mark.hash_state.end());
+    row.open_chunk_sum = mark.open_chunk_sum;
+}
+
+bool UploadTable::apply(const FrameContext& frame, const CloseRecord& close,
+                        std::uint64_t remember_s, std::uint32_t closed_max) {
+    ClosedUploads::Close remembered;
+    remembered.session = close.session;
+    remembered.finished = close.outcome == UploadOutcome::finished ? 1 : 0;
+    // At least an hour, whatever the id's age: the client may still be asking.
+    const std::uint64_t now_s = frame.store_time_ms / 1000;
+    const std::uint64_t forget_at = std::max(close.issued_store_time_s + remember_s, now_s + 3600);
+    remembered.forget_at_s =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(forget_at, 0x7fffffff)) & 0x7fffffff;
+    if (close.digest) {
+        remembered.digest_prefix = close.digest->prefix();
+        if (const auto blob = blobs_.find(*close.digest)) remembered.blob = blob->id;
+    }
+    const std::lock_guard lock{mutex_};
+    const bool was_open = rows_.erase(close.session) != 0;
+    closed_.insert(remembered);
+    forgotten_ += closed_.expire(now_s, closed_max);
+    return was_open;
+}
+
+UploadStatus UploadTable::status(const SessionId& session) const {
+    UploadStatus status;
+    std::optional<ClosedUploads::Close> close;
+    {
+        const std::lock_guard lock{mutex_};
+        status.busy = claims_.contains(session);
+        if (const auto found = rows_.find(session); found != rows_.end()) {
+            status.state = UploadStatus::State::open;
+            status.offset = found->second.offset;
+            return status;
+        }
+        close = closed_.find(session);
+    }
+    if (!close) return status;
+    status.state =
+        close->finished != 0 ? UploadStatus::State::finished : UploadStatus::State::cancelled;
+    if (close->finished == 0 || close->blob.value == 0) return status;
+    const auto blob = blobs_.get(close->blob);
+    if (blob && blob->digest.prefix() == close->digest_prefix) status.digest = blob->digest;
+    return status;
+}
+
+bool UploadTable::closed(const SessionId& session) const {
+    const std::lock_guard lock{mutex_};
+    return closed_.find(session).has_value();
+}
+
+std::optional<UploadRow> UploadTable::row(const SessionId& session) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = rows_.find(session);
+    return found == rows_.end() ? std::nullopt : std::optional{found->second};
+}
+
+void UploadTable::set_unusable(const SessionId& session) {
+    const std::lock_guard lock{mutex_};
+    if (const auto found = rows_.find(session); found != rows_.end()) found->second.unusable = true;
+}
+
+std::uint64_t UploadTable::open_count() const {
+    const std::lock_guard lock{mutex_};
+    return rows_.size();
+}
+
+std::uint64_t UploadTable::closed_count() const {
+    const std::lock_guard lock{mutex_};
+    return closed_.size();
+}
+
+std::uint64_t UploadTable::forgotten() const {
+    const std::lock_guard lock{mutex_};
+    return forgotten_;
+}
+
+std::vector<SessionId> UploadTable::expired(std::uint64_t before_ms, std::size_t count_max) const {
+    std::vector<SessionId> found;
+    const std::lock_guard lock{mutex_};
+    for (const auto& [session, row] : rows_) {
+        if (found.size() == count_max) break;
+        if (row.last_store_time_ms < before_ms && !claims_.contains(session))
+            found.push_back(session);
+    }
+    return found;
+}
+
+void UploadTable::for_each(
+    const std::function<void(const SessionId&, const UploadRow&)>& visit) const {
+    const std::lock_guard lock{mutex_};
+    for (const auto& [session, row] : rows_) visit(session, row);
+}
+
+Result<void> UploadTable::claim(const SessionId& session, std::shared_ptr<Event>& draining) {
+    const std::lock_guard lock{mutex_};
+    const auto [claim, fresh] = claims_.try_emplace(session);
+    if (fresh) return ok();
+    draining = claim->second.draining ? claim->second.released : nullptr;
+    return fail(Errc::upload_busy);
+}
+
+void UploadTable::set_draining(const SessionId& session) noexcept {
+    const std::lock_guard lock{mutex_};
+    if (const auto claim = claims_.find(session); claim != claims_.end()) {
+        claim->second.draining = true;
+    }
+}
+
+void UploadTable::release(const SessionId& session) noexcept {
+    std::shared_ptr<Event> released;
+    {
+        const std::lock_guard lock{mutex_};
+        const auto claim = claims_.find(session);
+        if (claim == claims_.end()) return;
+        released = std::move(claim->second.released);
+        claims_.erase(claim);
+    }
+    released->set();
+}
+
+}  // namespace orbitalreg::cas
