@@ -4,9 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
