@@ -377,6 +377,7 @@ void Sequencer::close_queue() {
 // --- on a thread of its own -----------------------------------------------------------------------------------------
 
 void Sequencer::start() {
+    started_ = true;
     last_write_ns_ = environment_.clock.steady_ns();
     request_spares();
     if (environment_.sequencer_on_executor) {
@@ -440,7 +441,7 @@ void Sequencer::post_step(void (Sequencer::*step)()) {
 }
 
 void Sequencer::step_build() {
-    if (stepping_ || finished_) return;  // the chain under way takes what is queued
+    if (!started_ || stepping_ || finished_) return;  // the chain under way takes what is queued
     take_requests();
     const Built built = build_frame();
     if (built == Built::frame) {

@@ -139,6 +139,7 @@ private:
     std::vector<AppliedRecord> scratch_;
     std::int64_t last_write_ns_ = 0;
     bool idle_tried_ = false;  // since the last data frame
+    bool started_ = false;
     bool finished_ = false;
     bool stepping_ = false;    // on the executor: a chain of steps is under way
     bool idle_armed_ = false;
