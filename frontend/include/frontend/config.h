@@ -1,0 +1,100 @@
+#pragma once
+// Config is what the operator decided, from YAML files and the environment, complete and checked. A mistake is reported with
+// file, line and path, all of them at once; nothing starts on half a configuration.
+//
+// Files        several, the later wins key by key; `projects` is replaced as a whole.
+// Environment  ORBITALREG_<PATH>, as in ORBITALREG_HTTP_ADDR; wins over files. Lists cannot be given there.
+// Features to come  their keys are known and accepted with their default value only, so that one file serves several
+//              versions; any other value is refused, since it would be without effect.
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "frontend/options.h"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace orbitalreg::frontend {
+
+struct RepositoryConfig {
+    std::string name;
+    bool sparse_index_allowed = false;
+
+    friend bool operator==(const RepositoryConfig&, const RepositoryConfig&) = default;
+};
+
+struct ProjectConfig {
+    std::string name;
+    bool auto_create = false;
+    std::vector<RepositoryConfig> repositories;
+
+    friend bool operator==(const ProjectConfig&, const ProjectConfig&) = default;
+};
+
+enum class IoBackend : std::uint8_t { automatic, uring, threads };
+
+struct StorageConfig {
+    std::string path = "./data";
+    IoBackend io = IoBackend::automatic;
+    bool durable = true;  // storage.durability: full
+    std::uint64_t log_segment_bytes = 0;
+    std::uint64_t lane_bytes = 1_GiB;
+    std::uint32_t lanes_writing_max = 256;
+    std::uint64_t memory_limit_bytes = 1_GiB;
+
+    friend bool operator==(const StorageConfig&, const StorageConfig&) = default;
+};
+
+struct UploadsConfig {
+    std::chrono::milliseconds idle_expiry{24 * 3'600'000LL};
+    std::uint32_t open_max = 100'000;
+    std::uint32_t closed_max = 1'000'000;
+    std::uint32_t rehash_max = 2;
+
+    friend bool operator==(const UploadsConfig&, const UploadsConfig&) = default;
+};
+
+struct Config {
+    LogLevel log_level = LogLevel::info;
+    LogFormat log_format = LogFormat::json;
+    StorageConfig storage;
+    ServerOptions server;
+    bool insecure = false;
+    std::uint32_t threads = 0;  // 0: one per core
+    std::chrono::milliseconds stop_grace{30'000};
+    UploadsConfig uploads;
+    bool auto_create_projects = true;
+    std::string default_project = "library";
+    std::vector<ProjectConfig> projects;
+};
+
+struct ConfigFinding {
+    std::string file;  // or the name of an environment variable
+    int line = 0;      // from 1; 0: none
+    std::string path;  // http.limits.header_bytes
+    std::string message;
+
+    std::string text() const;  // as a compiler would say it
+};
+
+struct LoadedConfig {
+    Config config;
+    std::vector<ConfigFinding> errors;
+    std::vector<ConfigFinding> warnings;
+    bool ok() const noexcept { return errors.empty(); }
+};
+
+// Never fails but through `errors`.
+LoadedConfig load_config(const std::vector<std::string>& files,
+                         const std::map<std::string, std::string>& environment);
+
+// The variables of `environ` that begin with ORBITALREG_.
+std::map<std::string, std::string> config_environment(char** environment);
+
+// Sections that differ between the two and that only a restart changes; `log.level` is what a reload does.
+std::vector<std::string> restart_needed(const Config& running, const Config& loaded);
+
+}  // namespace orbitalreg::frontend

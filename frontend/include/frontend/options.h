@@ -1,0 +1,65 @@
+#pragma once
+// ServerOptions: every limit and time of frontend, with unit and default. SEC-72 to SEC-86 name their origin.
+
+#include "base/bytes.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace orbitalreg::frontend {
+
+struct HttpLimits {
+    std::size_t request_line_bytes = 8_KiB;  // above it 414 (SEC-77)
+    std::size_t header_bytes = 32_KiB;       // request line and fields; above it 431
+    std::size_t header_fields = 100;
+    std::size_t query_parameters = 128;
+
+    std::uint64_t ignored_body_bytes =
+        4_KiB;                             // of a method that takes no body; above it 413 (SEC-78)
+    std::uint64_t manifest_bytes = 4_MiB;  // above it 413
+    std::uint64_t blob_bytes = 0;          // 0: no limit of its own; above it 413
+    std::uint64_t drain_bytes = 64_KiB;    // of a body that nobody wants, after the answer (SEC-86)
+
+    std::size_t chunk_extension_bytes = 256;          // of one chunk (SEC-76)
+    std::size_t chunk_extensions_bytes_all = 16_KiB;  // of one request
+    std::uint32_t small_chunks = 1'000'000;           // chunks under 64 bytes in one request
+
+    std::uint32_t connections = 10'000;
+    std::uint32_t connections_per_address = 1'024;
+
+    std::uint32_t page_size =
+        10'000;  // entries of a tags list or catalog page; a larger `n` is clamped (SEC-05)
+    std::uint32_t referrers_page = 1'000;  // entries of a page of referrers (SEC-22)
+    std::size_t ranges = 1'024;            // of one request; more are answered whole (DIST-BLOB-15)
+    std::uint32_t range_excess = 2;  // sum of ranges over this many times the blob: answered whole
+    std::size_t tags_per_push = 16;  // `tag` parameters of a manifest PUT; more are 414
+
+    friend bool operator==(const HttpLimits&, const HttpLimits&) = default;
+};
+
+struct HttpTimes {
+    std::chrono::milliseconds header{10'000};  // from its first byte, or from accept, to its last
+    std::chrono::milliseconds idle{60'000};    // keep-alive without a request
+    std::chrono::milliseconds body_window{
+        30'000};  // the average of a body's rate is taken over this
+    std::chrono::milliseconds response_window{60'000};
+    std::chrono::milliseconds drain{2'000};
+    std::chrono::milliseconds tick{250};  // how often all connections are looked at
+    std::uint64_t rate_min = 1_KiB;       // bytes per second, of bodies in both directions
+
+    friend bool operator==(const HttpTimes&, const HttpTimes&) = default;
+};
+
+struct ServerOptions {
+    std::string address = "127.0.0.1:5000";        // port 0: a free one
+    std::string admin_address = "127.0.0.1:5001";  // empty: no admin listener
+    std::string external_url;  // scheme, host and perhaps a path prefix; empty: relative URLs
+    bool mount_without_from = true;
+    HttpLimits limits;
+    HttpTimes times;
+
+    friend bool operator==(const ServerOptions&, const ServerOptions&) = default;
+};
+
+}  // namespace orbitalreg::frontend

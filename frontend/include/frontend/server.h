@@ -1,0 +1,77 @@
+#pragma once
+// Server speaks HTTP for a registry: one listener a reactor on the main address, one listener for health and metrics on the
+// admin address.
+//
+// Life     listen() -> start() -> begin_stop() -> (cut_all()) -> finished() -> destroyed. The reactors run until then.
+// Threads  listen() and start() once, from one thread, while no request runs; the rest from any.
+// Limits   ServerOptions.
+
+#include "base/asio.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "frontend/options.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace orbitalreg::engine {
+class Registry;
+}  // namespace orbitalreg::engine
+
+namespace orbitalreg::frontend {
+
+// One part of the server, for /readyz?verbose.
+struct HealthComponent {
+    std::string name;
+    bool ready = true;
+    std::string detail;
+};
+
+struct ServerEnvironment {
+    engine::Registry& registry;
+    // One executor a reactor, each run by one thread.
+    std::vector<asio::any_io_executor> reactors;
+    Clock& clock;
+    Random& random;
+    Log& log;
+    Metrics& metrics;
+    // Asked by /readyz, on a reactor; must not block.
+    std::function<std::vector<HealthComponent>()> health;
+};
+
+class Server {
+public:
+    Server(ServerEnvironment environment, ServerOptions options);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    // Binds both addresses. The kernel's error when one is taken, Errc::address_invalid.
+    Result<void> listen();
+    // Where it listens, a port of 0 replaced by the real one. Empty admin address: none.
+    const std::string& address() const noexcept;
+    const std::string& admin_address() const noexcept;
+    // The address whose listen() failed.
+    const std::string& failed_address() const noexcept;
+
+    void start();
+    // /readyz fails, nobody is accepted, idle connections close, the others end with the request they are in (REL-26).
+    void begin_stop();
+    // Resets what is left.
+    void cut_all();
+    bool finished() const noexcept;
+
+private:
+    struct Rooms;
+    std::unique_ptr<Rooms> rooms_;
+};
+
+// Whether an address is one that only this machine reaches. Errc::address_invalid.
+Result<bool> is_loopback(const std::string& address);
+
+}  // namespace orbitalreg::frontend

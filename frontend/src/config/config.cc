@@ -1,0 +1,297 @@
+#include "frontend/config.h"
+
+#include "config/schema.h"
+#include "engine/names.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <set>
+
+namespace orbitalreg::frontend {
+namespace {
+
+constexpr std::size_t kFileBytesMax = 4_MiB;
+constexpr std::size_t kExternalUrlSizeMax = 255;
+constexpr std::string_view kEnvironmentPrefix = "ORBITALREG_";
+constexpr std::string_view kToCome = "not there yet in this version: leave it out";
+
+std::string join_path(const std::string& path, const std::string& key) {
+    return path.empty() ? key : path + '.' + key;
+}
+
+std::string scalar_or_empty(const YAML::Node& node) {
+    return node.IsScalar() ? node.Scalar() : std::string{};
+}
+
+// ConfigReader walks one file after the other into one configuration and collects what is wrong.
+class ConfigReader {
+public:
+    explicit ConfigReader(LoadedConfig& loaded) : loaded_{loaded} {}
+
+    void read_file(const std::string& file);
+    void read_environment(const std::map<std::string, std::string>& environment);
+
+private:
+    void error(const YAML::Node& at, const std::string& path, const std::string& message) {
+        loaded_.errors.push_back({file_, at.Mark().line + 1, path, message});
+    }
+    void read_map(const YAML::Node& map, const std::string& path);
+    void read_entry(const YAML::Node& key_node, const YAML::Node& value, const std::string& path);
+    void read_value(const Key& key, const YAML::Node& value);
+    void read_projects(const YAML::Node& list);
+    ProjectConfig read_project(const YAML::Node& node, const std::string& path);
+    RepositoryConfig read_repository(const YAML::Node& node, const std::string& path);
+    std::string read_name(const YAML::Node& node, const std::string& path);
+    std::string read_choice(const YAML::Node& node, const std::string& path,
+                            const std::set<std::string>& choices);
+
+    LoadedConfig& loaded_;
+    std::string file_;
+};
+
+std::optional<std::string> apply(const Key& key, Config& config, const std::string& text) {
+    if (key.apply != nullptr) return key.apply(config, text);
+    if (text == key.fallback) return std::nullopt;
+    return std::string{kToCome} + ", or at `" + std::string{key.fallback} + '`';
+}
+
+// A scalar as it was written; an empty list is what a list to come may be.
+std::optional<std::string> scalar_text(const YAML::Node& value) {
+    if (value.IsScalar()) return value.Scalar();
+    if (value.IsNull()) return std::string{};
+    if (value.IsSequence() && value.size() == 0) return "[]";
+    return std::nullopt;
+}
+
+void ConfigReader::read_value(const Key& key, const YAML::Node& value) {
+    const std::string path{key.path};
+    const auto text = scalar_text(value);
+    if (!text) {
+        error(value, path, key.apply == nullptr ? std::string{kToCome} : "takes a single value");
+    } else if (const auto trouble = apply(key, loaded_.config, *text)) {
+        error(value, path, *trouble);
+    }
+}
+
+void ConfigReader::read_entry(const YAML::Node& key_node, const YAML::Node& value,
+                              const std::string& path) {
+    if (path == "projects") {
+        read_projects(value);
+    } else if (const Key* key = find_key(path)) {
+        read_value(*key, value);
+    } else if (is_section(path)) {
+        read_map(value, path);
+    } else {
+        error(key_node, path, is_section_to_come(path) ? std::string{kToCome} : "unknown key");
+    }
+}
+
+void ConfigReader::read_map(const YAML::Node& map, const std::string& path) {
+    if (map.IsNull()) return;
+    if (!map.IsMap()) {
+        error(map, path, "must be a section with keys");
+        return;
+    }
+    std::set<std::string> seen;
+    for (const auto& entry : map) {
+        const auto name = scalar_or_empty(entry.first);
+        if (name.empty()) {
+            error(entry.first, path, "a key must be a word");
+        } else if (!seen.insert(name).second) {
+            error(entry.first, join_path(path, name), "given twice");
+        } else {
+            read_entry(entry.first, entry.second, join_path(path, name));
+        }
+    }
+}
+
+std::string ConfigReader::read_name(const YAML::Node& node, const std::string& path) {
+    auto text = scalar_or_empty(node);
+    const auto name = engine::ImageName::parse(text);
+    if (!name || name.value().component_count() != 1) {
+        error(node, path, '`' + text + "` is not one component of a name");
+    }
+    return text;
+}
+
+std::string ConfigReader::read_choice(const YAML::Node& node, const std::string& path,
+                                      const std::set<std::string>& choices) {
+    auto text = scalar_or_empty(node);
+    if (choices.contains(text)) return text;
+    std::string names;
+    for (const std::string& choice : choices) names += (names.empty() ? "" : ", ") + choice;
+    error(node, path, '`' + text + "` is not one of: " + names);
+    return text;
+}
+
+RepositoryConfig ConfigReader::read_repository(const YAML::Node& node, const std::string& path) {
+    RepositoryConfig repository;
+    if (!node.IsMap()) error(node, path, "must be a section with keys");
+    for (const auto& entry : node) {
+        const auto key = scalar_or_empty(entry.first);
+        const auto at = join_path(path, key);
+        if (key == "name") {
+            repository.name = read_name(entry.second, at);
+        } else if (key == "type") {
+            const auto type = read_choice(entry.second, at, {"local", "remote", "virtual"});
+            if (type == "remote" || type == "virtual") {
+                error(entry.second, at, "not there yet in this version: only `local` is accepted");
+            }
+        } else if (key == "sparse_index") {
+            repository.sparse_index_allowed =
+                read_choice(entry.second, at, {"allow", "refuse"}) == "allow";
+        } else {
+            error(entry.first, at, "unknown key");
+        }
+    }
+    if (node.IsMap() && repository.name.empty()) error(node, path, "needs a `name`");
+    return repository;
+}
+
+ProjectConfig ConfigReader::read_project(const YAML::Node& node, const std::string& path) {
+    ProjectConfig project;
+    for (const auto& entry : node) {
+        const auto key = scalar_or_empty(entry.first);
+        const auto at = join_path(path, key);
+        if (key == "name") {
+            project.name = read_name(entry.second, at);
+        } else if (key == "auto_create") {
+            project.auto_create = read_choice(entry.second, at, {"true", "false"}) == "true";
+        } else if (key == "repositories" && (entry.second.IsSequence() || entry.second.IsNull())) {
+            for (std::size_t i = 0; i < entry.second.size(); ++i) {
+                project.repositories.push_back(
+                    read_repository(entry.second[i], at + '[' + std::to_string(i) + ']'));
+            }
+        } else {
+            error(entry.first, at, key == "repositories" ? "must be a list" : "unknown key");
+        }
+    }
+    if (project.name.empty()) error(node, path, "needs a `name`");
+    return project;
+}
+
+void ConfigReader::read_projects(const YAML::Node& list) {
+    loaded_.config.projects.clear();
+    if (!list.IsSequence() && !list.IsNull()) {
+        error(list, "projects", "must be a list");
+        return;
+    }
+    std::set<std::string> names;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const auto path = "projects[" + std::to_string(i) + ']';
+        if (!list[i].IsMap()) {
+            error(list[i], path, "must be a section with keys");
+            continue;
+        }
+        auto project = read_project(list[i], path);
+        if (!names.insert(project.name).second)
+            error(list[i], path, "the project is declared twice");
+        loaded_.config.projects.push_back(std::move(project));
+    }
+}
+
+void ConfigReader::read_file(const std::string& file) {
+    file_ = file;
+    std::ifstream in{file, std::ios::binary};
+    const std::string text(std::istreambuf_iterator<char>{in}, {});
+    if (!in) {
+        loaded_.errors.push_back(
+            {file, 0, {}, "cannot be read: does the file exist, and may this user read it?"});
+        return;
+    }
+    if (text.size() > kFileBytesMax) {
+        loaded_.errors.push_back({file, 0, {}, "is larger than 4 MiB"});
+        return;
+    }
+    try {
+        const auto documents = YAML::LoadAll(text);
+        if (documents.size() > 1)
+            loaded_.errors.push_back({file, 0, {}, "holds more than one document"});
+        if (documents.size() == 1) read_map(documents.front(), {});
+    } catch (const YAML::Exception& exception) {
+        loaded_.errors.push_back(
+            {file, exception.mark.line + 1, {}, "is not YAML: " + exception.msg});
+    }
+}
+
+void ConfigReader::read_environment(const std::map<std::string, std::string>& environment) {
+    std::set<std::string> known;
+    for (const Key& key : keys()) {
+        const auto name = environment_name(key.path);
+        known.insert(name);
+        const auto given = environment.find(name);
+        if (given == environment.end()) continue;
+        if (const auto trouble = apply(key, loaded_.config, given->second)) {
+            loaded_.errors.push_back({name, 0, std::string{key.path}, *trouble});
+        }
+    }
+    for (const auto& [name, value] : environment) {
+        if (known.contains(name)) continue;
+        // A warning: other programs may use the prefix for themselves.
+        loaded_.warnings.push_back({name, 0, {}, "is the name of no key and is ignored"});
+    }
+}
+
+// What no single key can be wrong about.
+void check_whole(LoadedConfig& loaded) {
+    const auto& server = loaded.config.server;
+    if (server.address == server.admin_address && !server.address.ends_with(":0")) {
+        loaded.errors.push_back({"", 0, "admin.addr", "is the same as http.addr"});
+    }
+    if (server.external_url.size() > kExternalUrlSizeMax) {
+        loaded.errors.push_back({"", 0, "http.external_url", "is longer than 255 characters"});
+    }
+}
+
+}  // namespace
+
+std::string ConfigFinding::text() const {
+    std::string out = file;
+    if (line > 0) out += ':' + std::to_string(line);
+    if (!path.empty()) out += (out.empty() ? "" : ": ") + path;
+    return out + ": " + message;
+}
+
+LoadedConfig load_config(const std::vector<std::string>& files,
+                         const std::map<std::string, std::string>& environment) {
+    LoadedConfig loaded;
+    ConfigReader reader{loaded};
+    for (const std::string& file : files) reader.read_file(file);
+    reader.read_environment(environment);
+    check_whole(loaded);
+    return loaded;
+}
+
+std::map<std::string, std::string> config_environment(char** environment) {
+    std::map<std::string, std::string> found;
+    for (char** entry = environment; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string_view text{*entry};
+        const auto equals = text.find('=');
+        if (!text.starts_with(kEnvironmentPrefix) || equals == std::string_view::npos) continue;
+        found.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return found;
+}
+
+std::vector<std::string> restart_needed(const Config& running, const Config& loaded) {
+    std::vector<std::string> paths;
+    const auto note = [&paths](bool same, std::string_view path) {
+        if (!same) paths.emplace_back(path);
+    };
+    note(running.log_format == loaded.log_format, "log.format");
+    note(running.storage == loaded.storage, "storage");
+    note(running.server == loaded.server && running.insecure == loaded.insecure &&
+             running.threads == loaded.threads && running.stop_grace == loaded.stop_grace,
+         "http, admin");
+    note(running.uploads == loaded.uploads, "uploads");
+    note(running.auto_create_projects == loaded.auto_create_projects &&
+             running.default_project == loaded.default_project,
+         "defaults");
+    note(running.projects == loaded.projects, "projects");
+    return paths;
+}
+
+}  // namespace orbitalreg::frontend

@@ -1,0 +1,281 @@
+#include "config/schema.h"
+
+#include "config/quantities.h"
+#include "engine/names.h"
+#include "frontend/server.h"
+#include "http/ascii.h"
+
+#include <algorithm>
+#include <array>
+
+namespace orbitalreg::frontend {
+namespace {
+
+using std::chrono::milliseconds;
+using Trouble = std::optional<std::string>;
+
+constexpr std::uint64_t kSizeMax = 1ULL << 62;
+constexpr std::uint64_t kCountMax = 100'000'000;
+
+Trouble wrong(std::string_view text, std::string_view expected) {
+    return "`" + std::string{text} + "` is not " + std::string{expected};
+}
+
+template <class T>
+Trouble set_size(T& to, std::string_view text, std::uint64_t min, std::uint64_t max) {
+    const auto size = parse_size(text);
+    if (!size) return wrong(text, "a size such as 64MiB");
+    if (*size < min || *size > max) {
+        return "must be from " + std::to_string(min) + " to " + std::to_string(max) + " bytes";
+    }
+    to = static_cast<T>(*size);
+    return std::nullopt;
+}
+
+template <class T>
+Trouble set_number(T& to, std::string_view text, std::uint64_t min, std::uint64_t max) {
+    const auto number = parse_decimal(text);
+    if (!number) return wrong(text, "a whole number");
+    if (*number < min || *number > max) {
+        return "must be from " + std::to_string(min) + " to " + std::to_string(max);
+    }
+    to = static_cast<T>(*number);
+    return std::nullopt;
+}
+
+Trouble set_duration(milliseconds& to, std::string_view text, milliseconds min) {
+    const auto duration = parse_duration(text);
+    if (!duration) return wrong(text, "a duration such as 24h or 30s");
+    if (*duration < min) return "must be at least " + std::to_string(min.count()) + "ms";
+    to = *duration;
+    return std::nullopt;
+}
+
+Trouble set_bool(bool& to, std::string_view text) {
+    const auto value = parse_bool(text);
+    if (!value) return wrong(text, "true or false");
+    to = *value;
+    return std::nullopt;
+}
+
+Trouble set_address(std::string& to, std::string_view text) {
+    if (!is_loopback(std::string{text})) {
+        return wrong(text, "an IP address with a port, such as 127.0.0.1:5000");
+    }
+    to = text;
+    return std::nullopt;
+}
+
+template <class T, std::size_t N>
+Trouble set_choice(T& to, std::string_view text,
+                   const std::array<std::pair<std::string_view, T>, N>& choices) {
+    std::string names;
+    for (const auto& [name, value] : choices) {
+        if (name == text) {
+            to = value;
+            return std::nullopt;
+        }
+        names += (names.empty() ? "" : ", ") + std::string{name};
+    }
+    return wrong(text, "one of: " + names);
+}
+
+Trouble apply_version(Config&, std::string_view text) {
+    if (text != "1") return "this program reads version 1";
+    return std::nullopt;
+}
+
+Trouble apply_log_level(Config& config, std::string_view text) {
+    return set_choice<LogLevel, 4>(config.log_level, text,
+                                   {{{"debug", LogLevel::debug},
+                                     {"info", LogLevel::info},
+                                     {"warn", LogLevel::warn},
+                                     {"error", LogLevel::error}}});
+}
+
+Trouble apply_log_format(Config& config, std::string_view text) {
+    return set_choice<LogFormat, 2>(config.log_format, text,
+                                    {{{"json", LogFormat::json}, {"text", LogFormat::text}}});
+}
+
+Trouble apply_path(Config& config, std::string_view text) {
+    if (text.empty()) return "must not be empty";
+    config.storage.path = text;
+    return std::nullopt;
+}
+
+Trouble apply_io(Config& config, std::string_view text) {
+    return set_choice<IoBackend, 3>(config.storage.io, text,
+                                    {{{"auto", IoBackend::automatic},
+                                      {"uring", IoBackend::uring},
+                                      {"threads", IoBackend::threads}}});
+}
+
+Trouble apply_durability(Config& config, std::string_view text) {
+    return set_choice<bool, 2>(config.storage.durable, text, {{{"full", true}, {"none", false}}});
+}
+
+Trouble apply_log_segment(Config& config, std::string_view text) {
+    if (auto trouble = set_size(config.storage.log_segment_bytes, text, 0, 64_MiB)) return trouble;
+    const auto size = config.storage.log_segment_bytes;
+    if (size != 0 && (size < 4_MiB || size % 4_KiB != 0)) {
+        return "must be 0, or from 4MiB to 64MiB in steps of 4KiB";
+    }
+    return std::nullopt;
+}
+
+Trouble apply_external_url(Config& config, std::string_view text) {
+    if (!text.empty() && !text.starts_with("http://") && !text.starts_with("https://")) {
+        return wrong(text, "a URL that begins with https:// or http://");
+    }
+    if (!std::all_of(text.begin(), text.end(), is_visible_ascii) ||
+        text.find_first_of("?#<>\"") != text.npos) {
+        return wrong(text, "a URL without query and fragment");
+    }
+    while (text.ends_with('/')) text.remove_suffix(1);
+    config.server.external_url = text;
+    return std::nullopt;
+}
+
+Trouble apply_auth_mode(Config&, std::string_view text) {
+    if (text == "none") return std::nullopt;
+    if (text == "token")
+        return "authentication is not there yet in this version: only `none` is accepted";
+    return wrong(text, "one of: none");
+}
+
+Trouble apply_verify_reads(Config&, std::string_view text) {
+    if (text == "always") return std::nullopt;
+    if (text == "scrubbed") return "not there yet in this version: only `always` is accepted";
+    return wrong(text, "one of: always");
+}
+
+Trouble apply_admin_address(Config& config, std::string_view text) {
+    if (!text.empty()) return set_address(config.server.admin_address, text);
+    config.server.admin_address.clear();
+    return std::nullopt;
+}
+
+Trouble apply_default_project(Config& config, std::string_view text) {
+    if (!text.empty()) {
+        const auto name = engine::ImageName::parse(text);
+        if (!name || name.value().component_count() != 1)
+            return wrong(text, "the name of a project");
+    }
+    config.default_project = text;
+    return std::nullopt;
+}
+
+constexpr Key to_come(std::string_view path, std::string_view fallback) noexcept {
+    return {path, nullptr, fallback};
+}
+
+// A key whose value goes to one member through one of the functions above.
+#define ORB_KEY(path, expression)                                                             \
+    Key {                                                                                     \
+        path, [](Config& config, std::string_view text) -> Trouble { return expression; }, {} \
+    }
+
+constexpr auto kKeys = std::to_array<Key>({
+    {"version", apply_version, {}},
+    {"log.level", apply_log_level, {}},
+    {"log.format", apply_log_format, {}},
+    {"storage.path", apply_path, {}},
+    {"storage.io", apply_io, {}},
+    {"storage.durability", apply_durability, {}},
+    {"storage.log_segment_size", apply_log_segment, {}},
+    ORB_KEY("storage.lane_size", set_size(config.storage.lane_bytes, text, 1_MiB, 1ULL << 42)),
+    ORB_KEY("storage.lanes_writing_max",
+            set_number(config.storage.lanes_writing_max, text, 1, 4096)),
+    ORB_KEY("storage.memory_limit",
+            set_size(config.storage.memory_limit_bytes, text, 64_MiB, kSizeMax)),
+    {"storage.verify_reads", apply_verify_reads, {}},
+    to_come("gc.interval", "1h"),
+    to_come("gc.grace", "24h"),
+    to_come("gc.paused", "false"),
+    to_come("gc.damaged_keep", "7d"),
+    to_come("gc.scrub_on_delete", "false"),
+    to_come("scrub.rate", "50MiB"),
+    to_come("scrub.full_every", "30d"),
+    to_come("scrub.digest_every", "4"),
+    ORB_KEY("http.addr", set_address(config.server.address, text)),
+    {"http.external_url", apply_external_url, {}},
+    ORB_KEY("http.insecure", set_bool(config.insecure, text)),
+    ORB_KEY("http.threads", set_number(config.threads, text, 0, 1024)),
+    ORB_KEY("http.min_rate", set_size(config.server.times.rate_min, text, 0, 1_GiB)),
+    ORB_KEY("http.header_timeout",
+            set_duration(config.server.times.header, text, milliseconds{100})),
+    ORB_KEY("http.idle_timeout", set_duration(config.server.times.idle, text, milliseconds{100})),
+    ORB_KEY("http.body_window",
+            set_duration(config.server.times.body_window, text, milliseconds{100})),
+    ORB_KEY("http.stall_window",
+            set_duration(config.server.times.response_window, text, milliseconds{100})),
+    ORB_KEY("http.stop_grace", set_duration(config.stop_grace, text, milliseconds{0})),
+    to_come("http.tls.certificate", ""),
+    to_come("http.tls.key", ""),
+    to_come("http.tls.client_ca", ""),
+    to_come("http.trusted_proxies", "[]"),
+    ORB_KEY("http.limits.header_bytes",
+            set_size(config.server.limits.header_bytes, text, 16_KiB, 1_MiB)),
+    ORB_KEY("http.limits.manifest_bytes",
+            set_size(config.server.limits.manifest_bytes, text, 4_KiB, 64_MiB)),
+    ORB_KEY("http.limits.blob_bytes", set_size(config.server.limits.blob_bytes, text, 0, kSizeMax)),
+    ORB_KEY("http.limits.connections",
+            set_number(config.server.limits.connections, text, 1, 1'000'000)),
+    ORB_KEY("http.limits.connections_per_address",
+            set_number(config.server.limits.connections_per_address, text, 1, 1'000'000)),
+    {"admin.addr", apply_admin_address, {}},
+    ORB_KEY("uploads.idle_expiry",
+            set_duration(config.uploads.idle_expiry, text, milliseconds{1000})),
+    to_come("uploads.durable_patch", "true"),
+    ORB_KEY("uploads.open_max", set_number(config.uploads.open_max, text, 1, kCountMax)),
+    to_come("uploads.open_per_principal", "1000"),
+    ORB_KEY("uploads.closed_max", set_number(config.uploads.closed_max, text, 1, kCountMax)),
+    ORB_KEY("uploads.rehash_max", set_number(config.uploads.rehash_max, text, 1, 1024)),
+    {"auth.mode", apply_auth_mode, {}},
+    ORB_KEY("defaults.auto_create_projects", set_bool(config.auto_create_projects, text)),
+    {"defaults.project", apply_default_project, {}},
+    ORB_KEY("defaults.mount_without_from", set_bool(config.server.mount_without_from, text)),
+});
+
+#undef ORB_KEY
+
+constexpr std::array<std::string_view, 8> kSectionsToCome{
+    "oidc",  "retention", "detection", "scanner", "sigstore_trust_roots", "sigstore_trust_policies",
+    "audit", "cluster"};
+
+}  // namespace
+
+std::span<const Key> keys() noexcept { return kKeys; }
+
+const Key* find_key(std::string_view path) noexcept {
+    for (const Key& key : kKeys) {
+        if (key.path == path) return &key;
+    }
+    return nullptr;
+}
+
+bool is_section(std::string_view path) noexcept {
+    return std::any_of(kKeys.begin(), kKeys.end(), [path](const Key& key) {
+        return key.path.size() > path.size() && key.path.starts_with(path) &&
+               key.path[path.size()] == '.';
+    });
+}
+
+bool is_section_to_come(std::string_view path) noexcept {
+    return std::find(kSectionsToCome.begin(), kSectionsToCome.end(), path) != kSectionsToCome.end();
+}
+
+std::string environment_name(std::string_view path) {
+    std::string name = "ORBITALREG_";
+    for (const char c : path) {
+        if (c == '.') {
+            name += '_';
+        } else {
+            name += is_lower(c) ? static_cast<char>(c - 'a' + 'A') : c;
+        }
+    }
+    return name;
+}
+
+}  // namespace orbitalreg::frontend

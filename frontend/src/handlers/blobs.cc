@@ -1,0 +1,159 @@
+#include "handlers/blobs.h"
+
+#include "handlers/content_source.h"
+#include "http/conditions.h"
+#include "http/ranges.h"
+
+#include <array>
+
+namespace orbitalreg::frontend {
+namespace {
+
+constexpr std::string_view kContentType =
+    "application/octet-stream";  // whatever the bytes are (DIST-BLOB-02, SEC-12)
+
+Response not_modified(const Digest& digest) {
+    Response response;
+    response.status = 304;
+    describe_content(response.headers, digest, true);
+    return response;
+}
+
+Response precondition_failed() {
+    return error_response(412, "DENIED", "If-Match does not name the content that is stored");
+}
+
+std::string content_range(const ByteRange& range, std::uint64_t size) {
+    return "bytes " + std::to_string(range.offset) + '-' +
+           std::to_string(range.offset + range.size - 1) + '/' + std::to_string(size);
+}
+
+Response unsatisfiable(std::uint64_t size) {
+    Response response =
+        error_response(416, "BLOB_UPLOAD_INVALID", "the range lies beyond the end of the blob");
+    response.headers.add("Content-Range", "bytes */" + std::to_string(size));
+    return response;
+}
+
+// In the order asked, one part for each range (DIST-BLOB-14).
+StreamBody multipart(std::unique_ptr<engine::BlobStream> stream,
+                     const std::vector<ByteRange>& ranges, std::string_view boundary) {
+    StreamBody body;
+    const auto size = stream->size_bytes();
+    for (const ByteRange& range : ranges) {
+        std::string head = (body.parts.empty() ? "--" : "\r\n--") + std::string{boundary} +
+                           "\r\nContent-Type: " + std::string{kContentType} +
+                           "\r\nContent-Range: " + content_range(range, size) + "\r\n\r\n";
+        body.parts.push_back({std::move(head), range.offset, range.size});
+    }
+    body.after = "\r\n--" + std::string{boundary} + "--\r\n";
+    body.source = std::make_unique<ContentSource>(std::move(stream));
+    return body;
+}
+
+std::string make_boundary(Random& random) {
+    std::array<std::byte, 16> bytes;
+    random.fill(bytes);
+    return to_hex(bytes);
+}
+
+Response partial(const Services& services, std::unique_ptr<engine::BlobStream> stream,
+                 const std::vector<ByteRange>& ranges) {
+    Response response;
+    response.status = 206;
+    describe_content(response.headers, stream->digest(), true);
+    if (ranges.size() > 1) {
+        const auto boundary = make_boundary(services.random);
+        response.headers.add("Content-Type", "multipart/byteranges; boundary=" + boundary);
+        response.body = multipart(std::move(stream), ranges, boundary);
+        return response;
+    }
+    response.headers.add("Content-Type", kContentType);
+    response.headers.add("Content-Range", content_range(ranges.front(), stream->size_bytes()));
+    StreamBody body;
+    body.parts.push_back({{}, ranges.front().offset, ranges.front().size});
+    body.source = std::make_unique<ContentSource>(std::move(stream));
+    response.body = std::move(body);
+    return response;
+}
+
+Response whole(std::unique_ptr<engine::BlobStream> stream) {
+    Response response;
+    describe_content(response.headers, stream->digest(), true);
+    response.headers.add("Content-Type", kContentType);
+    response.headers.add("Accept-Ranges", "bytes");
+    response.body = whole_body(std::move(stream));
+    return response;
+}
+
+Awaitable<Response> get_blob(const Services& services, Exchange& exchange, engine::ImageName image,
+                             Digest digest) {
+    auto opened =
+        co_await services.registry.open_blob(principal_of(exchange), std::move(image), digest);
+    if (!opened) co_return refusal_response(opened.error(), Subject::blob_pull);
+    auto& stream = opened.value();
+    const auto condition = check_conditions(exchange.head, digest);
+    if (condition == Condition::failed) co_return precondition_failed();
+    if (condition == Condition::not_modified) co_return not_modified(digest);
+    const auto range = exchange.head.field("Range");
+    if (!range || !range_applies(exchange.head, digest)) co_return whole(std::move(stream));
+    const auto request = parse_range(*range, stream->size_bytes(), services.options.limits);
+    switch (request.kind) {
+        case RangeRequest::Kind::unsatisfiable:
+            co_return unsatisfiable(stream->size_bytes());
+        case RangeRequest::Kind::parts:
+            co_return partial(services, std::move(stream), request.parts);
+        case RangeRequest::Kind::whole:
+            break;
+    }
+    co_return whole(std::move(stream));
+}
+
+// Range on a HEAD is ignored (DIST-BLOB-17).
+Awaitable<Response> head_blob(const Services& services, Exchange& exchange, engine::ImageName image,
+                              Digest digest) {
+    auto info =
+        co_await services.registry.stat_blob(principal_of(exchange), std::move(image), digest);
+    if (!info) co_return refusal_response(info.error(), Subject::blob_pull);
+    const auto condition = check_conditions(exchange.head, digest);
+    if (condition == Condition::failed) co_return precondition_failed();
+    if (condition == Condition::not_modified) co_return not_modified(digest);
+    Response response;
+    describe_content(response.headers, digest, true);
+    response.headers.add("Content-Type", kContentType);
+    response.headers.add("Accept-Ranges", "bytes");
+    response.length_of_unsent_body = info.value().size_bytes;
+    co_return response;
+}
+
+Awaitable<Response> delete_blob(const Services& services, Exchange& exchange,
+                                engine::ImageName image, Digest digest) {
+    auto deleted =
+        co_await services.registry.delete_blob(principal_of(exchange), std::move(image), digest);
+    if (!deleted) co_return refusal_response(deleted.error(), Subject::blob_pull);
+    Response response;
+    response.status = 202;
+    co_return response;
+}
+
+}  // namespace
+
+Awaitable<Response> handle_blob(const Services& services, Exchange& exchange) {
+    auto ignored = co_await ignore_body(exchange.body, services.options.limits.ignored_body_bytes);
+    if (ignored) co_return std::move(*ignored);
+    auto image = engine::ImageName::parse(exchange.match.name);
+    if (!image) co_return refusal_response(image.error(), Subject::blob_pull);
+    const auto digest = engine::parse_digest(exchange.match.reference);
+    if (!digest) co_return refusal_response(digest.error(), Subject::blob_pull);
+    exchange.notes.digest = digest.value().to_string();
+    if (exchange.head.method == Method::head) {
+        co_return co_await head_blob(services, exchange, std::move(image.value()), digest.value());
+    }
+    if (exchange.head.method == Method::delete_) {
+        co_return co_await delete_blob(services, exchange, std::move(image.value()),
+                                       digest.value());
+    }
+    co_return co_await get_blob(services, exchange, std::move(image.value()), digest.value());
+}
+
+}  // namespace orbitalreg::frontend

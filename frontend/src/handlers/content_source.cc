@@ -1,0 +1,20 @@
+#include "handlers/content_source.h"
+
+#include <utility>
+
+namespace orbitalreg::frontend {
+
+Awaitable<Result<SharedBytes>> ContentSource::read(std::uint64_t offset, std::uint64_t length_max) {
+    auto piece = co_await stream_->read(offset, length_max);
+    if (!piece) co_return fail(piece.error().code);
+    co_return SharedBytes{piece.value().bytes, std::move(piece.value().owner)};
+}
+
+StreamBody whole_body(std::unique_ptr<engine::BlobStream> stream) {
+    StreamBody body;
+    body.parts.push_back({{}, 0, stream->size_bytes()});
+    body.source = std::make_unique<ContentSource>(std::move(stream));
+    return body;
+}
+
+}  // namespace orbitalreg::frontend

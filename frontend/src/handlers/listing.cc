@@ -1,0 +1,25 @@
+#include "handlers/listing.h"
+
+#include "http/json_text.h"
+
+namespace orbitalreg::frontend {
+
+std::string json_array(const std::vector<std::string>& items) {
+    std::string text = "[";
+    for (const std::string& item : items) {
+        if (text.size() > 1) text += ',';
+        text += json_string(item);
+    }
+    return text += ']';
+}
+
+Response bad_page() { return error_response(400, "UNSUPPORTED", "`n` is not a number"); }
+
+void link_next(const Services& services, const Exchange& exchange, const std::string& last,
+               Headers& headers) {
+    // The path as it was asked for: what the client sees may lie below a prefix that only it knows.
+    headers.add("Link", next_link(services.options.external_url, exchange.target.path,
+                                  exchange.query, last));
+}
+
+}  // namespace orbitalreg::frontend

@@ -1,0 +1,83 @@
+#include "handlers/registry_site.h"
+
+#include "handlers/blobs.h"
+#include "handlers/catalog.h"
+#include "handlers/manifests.h"
+#include "handlers/ping.h"
+#include "handlers/referrers.h"
+#include "handlers/tags.h"
+#include "handlers/uploads.h"
+
+namespace orbitalreg::frontend {
+namespace {
+
+using Handler = Awaitable<Response> (*)(const Services&, Exchange&);
+
+Handler handler_of(Route route) noexcept {
+    switch (route) {
+        case Route::ping:
+            return handle_ping;
+        case Route::blob:
+            return handle_blob;
+        case Route::uploads:
+            return handle_uploads;
+        case Route::upload:
+            return handle_upload;
+        case Route::manifest:
+            return handle_manifest;
+        case Route::tags:
+            return handle_tags;
+        case Route::referrers:
+            return handle_referrers;
+        case Route::catalog:
+            return handle_catalog;
+        case Route::livez:
+        case Route::readyz:
+        case Route::startupz:
+        case Route::metrics:
+        case Route::none:
+            break;
+    }
+    return nullptr;
+}
+
+std::string_view fault_message(Target::Fault fault) noexcept {
+    switch (fault) {
+        case Target::Fault::not_a_path:
+            return "the target is not a path";
+        case Target::Fault::bad_escape:
+            return "the path has an escape that is none";
+        default:
+            return "the path has a segment that cannot be part of a name";
+    }
+}
+
+}  // namespace
+
+std::optional<Response> refuse_route(const Exchange& exchange) {
+    if (exchange.target.fault != Target::Fault::none) {
+        return error_response(400, "NAME_INVALID", fault_message(exchange.target.fault));
+    }
+    const Route route = exchange.match.route;
+    if (route == Route::none)
+        return error_response(404, "NAME_UNKNOWN", "there is nothing at this path");
+    if (method_allowed(route, exchange.head.method)) return std::nullopt;
+    auto response = error_response(405, "UNSUPPORTED", "the method is not offered here");
+    response.headers.add("Allow", allowed_methods(route));
+    return response;
+}
+
+Awaitable<Response> RegistrySite::answer(Exchange& exchange) {
+    if (auto refused = refuse_route(exchange)) co_return std::move(*refused);
+    const Handler handler = handler_of(exchange.match.route);
+    co_return co_await handler(services_, exchange);
+}
+
+void RegistrySite::decorate(const Target& target, Headers& headers) const {
+    headers.add("X-Content-Type-Options", "nosniff");
+    if (!is_registry_path(target)) return;
+    headers.add("Docker-Distribution-API-Version", "registry/2.0");
+    headers.add("Vary", "Authorization");
+}
+
+}  // namespace orbitalreg::frontend

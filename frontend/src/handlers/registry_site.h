@@ -1,0 +1,26 @@
+#pragma once
+// RegistrySite answers on the main address: routes to handlers, and what every answer of the API carries.
+
+#include "handlers/services.h"
+
+namespace orbitalreg::frontend {
+
+class RegistrySite final : public Site {
+public:
+    RegistrySite(engine::Registry& registry, const ServerOptions& options, Random& random) noexcept
+        : services_{registry, options, random} {}
+
+    const ServerOptions& options() const noexcept override { return services_.options; }
+    RouteMatch match(const Target& target) const override { return match_registry(target); }
+    Awaitable<Response> answer(Exchange& exchange) override;
+    void decorate(const Target& target, Headers& headers) const override;
+
+private:
+    Services services_;
+};
+
+// 404 for a path that is none, 405 with `Allow` for a method that the route lacks (DIST-GEN-08); nothing when the route
+// takes it.
+std::optional<Response> refuse_route(const Exchange& exchange);
+
+}  // namespace orbitalreg::frontend

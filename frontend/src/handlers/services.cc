@@ -1,0 +1,66 @@
+#include "handlers/services.h"
+
+#include "frontend/errors.h"
+#include "http/ascii.h"
+#include "http/conditions.h"
+
+namespace orbitalreg::frontend {
+
+engine::Principal principal_of(const Exchange&) { return {}; }
+
+std::string location_of(const Services& services, const engine::ImageName& image,
+                        std::string_view rest) {
+    return services.options.external_url + "/v2/" + image.text() + '/' + std::string{rest};
+}
+
+std::optional<Response> refuse_repeated(const Query& query,
+                                        std::initializer_list<std::string_view> names) {
+    if (query.too_many()) return error_response(400, "UNSUPPORTED", "too many query parameters");
+    for (const auto name : names) {
+        if (query.count(name) < 2) continue;
+        return error_response(
+            400, name == "from" ? "NAME_INVALID" : "DIGEST_INVALID",
+            "query parameter `" + std::string{name} + "` is given more than once");
+    }
+    return std::nullopt;
+}
+
+std::optional<Response> refuse_encoded(const RequestHead& head, std::string_view code) {
+    const auto encoding = head.field("Content-Encoding");
+    if (!encoding || encoding->empty() || equals_ignoring_case(*encoding, "identity"))
+        return std::nullopt;
+    return error_response(400, code,
+                          "Content-Encoding is not accepted: the digest is over the bytes as sent");
+}
+
+Awaitable<std::optional<Response>> ignore_body(BodyIn& body, std::uint64_t limit) {
+    if (body.finished()) co_return std::nullopt;
+    body.limit(limit);
+    auto ended = co_await body.discard(limit + 1);
+    if (ended && ended.value()) co_return std::nullopt;
+    co_return body_fault(ended ? make_error_code(Errc::body_too_large) : ended.error(),
+                         "UNSUPPORTED");
+}
+
+Response body_fault(ErrorCode error, std::string_view too_large_code) {
+    Response response;
+    if (error == Errc::body_too_large) {
+        response = error_response(413, too_large_code, "the body is larger than allowed");
+    } else if (error == Errc::body_malformed) {
+        response = error_response(400, "SIZE_INVALID", "the chunked body is malformed");
+    } else {
+        response = error_response(400, "SIZE_INVALID", "the body ended before its length");
+    }
+    response.close = true;
+    return response;
+}
+
+void describe_content(Headers& headers, const Digest& digest, bool immutable) {
+    headers.add("Docker-Content-Digest", digest.to_string());
+    headers.add("ETag", entity_tag(digest));
+    // `public`: without authentication anybody may read. Becomes `private` where the repository is not open to all.
+    headers.add("Cache-Control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
+    headers.add("Content-Security-Policy", "default-src 'none'; sandbox");
+}
+
+}  // namespace orbitalreg::frontend

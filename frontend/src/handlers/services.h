@@ -1,0 +1,44 @@
+#pragma once
+// What every handler of the registry works with, and the small steps that several of them share.
+
+#include "engine/names.h"
+#include "engine/registry.h"
+#include "frontend/options.h"
+#include "http/error_map.h"
+#include "http/exchange.h"
+
+#include <optional>
+#include <string>
+
+namespace orbitalreg::frontend {
+
+struct Services {
+    engine::Registry& registry;
+    const ServerOptions& options;
+    Random& random;
+};
+
+// Without authentication there is one principal. It takes its name from the request once there is more.
+engine::Principal principal_of(const Exchange& exchange);
+
+// `/v2/<name>/<rest>` below the configured external URL, or as a path when there is none (DIST-DEC-08).
+std::string location_of(const Services& services, const engine::ImageName& image,
+                        std::string_view rest);
+
+// 400 when one of the parameters that decide something is given twice (SEC-05).
+std::optional<Response> refuse_repeated(const Query& query,
+                                        std::initializer_list<std::string_view> names);
+// 400 for a body that is encoded: its digest is over the bytes as sent (DIST-HTTP-09).
+std::optional<Response> refuse_encoded(const RequestHead& head, std::string_view code);
+
+// Reads what a request without a body brought all the same, and forgets it: beyond `limit` 413 and the connection closes
+// (SEC-78, DIST-HTTP-10).
+Awaitable<std::optional<Response>> ignore_body(BodyIn& body, std::uint64_t limit);
+
+// The answer to a body that could not be read; the connection is of no further use.
+Response body_fault(ErrorCode error, std::string_view too_large_code);
+
+// Adds what any answer with content carries: entity tag, digest, caching, no sniffing (SEC-12, DIST-CACHE-01, 02).
+void describe_content(Headers& headers, const Digest& digest, bool immutable);
+
+}  // namespace orbitalreg::frontend

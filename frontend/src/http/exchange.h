@@ -1,0 +1,45 @@
+#pragma once
+// Exchange is one request on its way through a handler, and Site is who answers: the registry on one listener, health and
+// metrics on another. The session knows framing and connections, a Site what the requests mean.
+
+#include "base/asio.h"
+#include "frontend/options.h"
+#include "http/body_in.h"
+#include "http/response.h"
+#include "http/route_table.h"
+#include "http/target.h"
+#include "net/request_head.h"
+
+#include <string>
+
+namespace orbitalreg::frontend {
+
+// What a handler adds to the request's line in the access log.
+struct AccessNotes {
+    std::string reference;
+    std::string digest;
+};
+
+struct Exchange {
+    const RequestHead& head;
+    const Target& target;
+    const Query& query;
+    RouteMatch match;
+    BodyIn& body;
+    const std::string& request_id;
+    AccessNotes notes;
+};
+
+class Site {
+public:
+    virtual ~Site() = default;
+
+    virtual const ServerOptions& options() const noexcept = 0;
+    virtual RouteMatch match(const Target& target) const = 0;
+    // `exchange` outlives the call.
+    virtual Awaitable<Response> answer(Exchange& exchange) = 0;
+    // What every response of this site carries besides.
+    virtual void decorate(const Target& target, Headers& headers) const = 0;
+};
+
+}  // namespace orbitalreg::frontend

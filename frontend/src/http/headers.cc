@@ -1,0 +1,35 @@
+#include "http/headers.h"
+
+#include "http/ascii.h"
+
+#include <algorithm>
+
+namespace orbitalreg::frontend {
+namespace {
+
+bool is_value_character(char c) noexcept { return c == ' ' || is_visible_ascii(c); }
+
+}  // namespace
+
+void Headers::add(std::string_view name, std::string_view value) {
+    if (name.empty() || !std::all_of(name.begin(), name.end(), is_token_character) ||
+        !std::all_of(value.begin(), value.end(), is_value_character)) {
+        unsafe_ = true;
+        return;
+    }
+    fields_.push_back({std::string{name}, std::string{value}});
+}
+
+bool Headers::has(std::string_view name) const noexcept {
+    return std::any_of(fields_.begin(), fields_.end(), [name](const Field& field) {
+        return equals_ignoring_case(field.name, name);
+    });
+}
+
+void Headers::append_to(std::string& out) const {
+    for (const Field& field : fields_) {
+        out.append(field.name).append(": ").append(field.value).append("\r\n");
+    }
+}
+
+}  // namespace orbitalreg::frontend

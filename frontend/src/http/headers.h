@@ -1,0 +1,32 @@
+#pragma once
+// Headers are the fields of a response. Everything we emit goes through add(), which refuses what could end a line:
+// a value that a client had a hand in cannot become a header of ours (SEC-85).
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace orbitalreg::frontend {
+
+class Headers {
+public:
+    // A name is ours, a token. A value with CR, LF, NUL or another control byte is refused: the response is then unsafe()
+    // and is answered with 500 instead.
+    void add(std::string_view name, std::string_view value);
+    void add(std::string_view name, std::uint64_t value) { add(name, std::to_string(value)); }
+
+    bool unsafe() const noexcept { return unsafe_; }
+    bool has(std::string_view name) const noexcept;
+    // `Name: value CRLF` for each, in the order they were added.
+    void append_to(std::string& out) const;
+
+private:
+    struct Field {
+        std::string name;
+        std::string value;
+    };
+    std::vector<Field> fields_;
+    bool unsafe_ = false;
+};
+
+}  // namespace orbitalreg::frontend

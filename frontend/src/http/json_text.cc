@@ -1,0 +1,63 @@
+#include "http/json_text.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace orbitalreg::frontend {
+namespace {
+
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
+bool is_continuation(std::string_view text, std::size_t at) noexcept {
+    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U;
+}
+
+// The length of the UTF-8 sequence at `at`, 0 where there is none (overlong forms and surrogates included).
+std::size_t sequence_length(std::string_view text, std::size_t at) noexcept {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    const auto second = at + 1 < text.size() ? static_cast<unsigned char>(text[at + 1]) : 0U;
+    if (lead < 0x80) return 1;
+    if (lead >= 0xc2 && lead <= 0xdf) return is_continuation(text, at + 1) ? 2 : 0;
+    if (lead >= 0xe0 && lead <= 0xef) {
+        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f)) return 0;
+        return is_continuation(text, at + 1) && is_continuation(text, at + 2) ? 3 : 0;
+    }
+    if (lead >= 0xf0 && lead <= 0xf4) {
+        if ((lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) return 0;
+        return is_continuation(text, at + 1) && is_continuation(text, at + 2) &&
+                       is_continuation(text, at + 3)
+                   ? 4
+                   : 0;
+    }
+    return 0;
+}
+
+}  // namespace
+
+std::string json_string(std::string_view text) {
+    std::string out;
+    out.reserve(text.size() + 2);
+    out += '"';
+    for (std::size_t at = 0; at < text.size();) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        const std::size_t length = sequence_length(text, at);
+        if (length == 0) {
+            out += kReplacement;
+        } else if (byte == '"' || byte == '\\') {
+            out += '\\';
+            out += text[at];
+        } else if (byte < 0x20 || byte == 0x7f) {
+            out += "\\u00";
+            out += kHexDigits[byte >> 4];
+            out += kHexDigits[byte & 0xf];
+        } else {
+            out += text.substr(at, length);
+        }
+        at += length == 0 ? 1 : length;
+    }
+    out += '"';
+    return out;
+}
+
+}  // namespace orbitalreg::frontend

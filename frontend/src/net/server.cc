@@ -1,0 +1,131 @@
+#include "frontend/server.h"
+
+#include "engine/registry.h"
+#include "handlers/admin_site.h"
+#include "handlers/registry_site.h"
+#include "net/listener.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace orbitalreg::frontend {
+namespace {
+
+using tcp = asio::ip::tcp;
+
+// Health checks and a few scrapers; whoever floods this one cannot keep the others out of the main listener.
+constexpr std::uint32_t kAdminConnectionsMax = 64;
+
+}  // namespace
+
+struct Server::Rooms {
+    ServerEnvironment environment;
+    ServerOptions options;
+    std::string address;
+    std::string admin_address;
+    std::string failed_address;
+
+    AccessLog access_log;
+    AccessLog admin_log;  // its requests are counted, not logged
+    RegistrySite registry_site;
+    AdminSite admin_site;
+    SessionEnvironment registry_sessions;
+    SessionEnvironment admin_sessions;
+    ConnectionLimits limits;
+    ConnectionLimits admin_limits;
+    std::vector<std::unique_ptr<Listener>> listeners;
+
+    Rooms(ServerEnvironment given, ServerOptions chosen)
+        : environment{std::move(given)},
+          options{std::move(chosen)},
+          access_log{environment.log, environment.metrics},
+          admin_log{null_log(), environment.metrics},
+          registry_site{environment.registry, options, environment.random},
+          admin_site{options, environment.metrics, environment.health},
+          registry_sessions{registry_site, access_log, environment.clock, environment.random,
+                            environment.log},
+          admin_sessions{admin_site, admin_log, environment.clock, environment.random,
+                         environment.log},
+          limits{options.limits.connections, options.limits.connections_per_address},
+          admin_limits{kAdminConnectionsMax, kAdminConnectionsMax} {
+        environment.metrics.gauge_function("http_connections",
+                                           "Connections open on the main listener.", {},
+                                           [this] { return static_cast<double>(limits.open()); });
+    }
+
+    Result<void> listen_main();
+    Result<void> listen_admin();
+};
+
+// SO_REUSEPORT would let a second server of the same user share our port without a word: a socket without it finds out
+// first whether the port is free, and chooses one where none was asked for.
+Result<void> Server::Rooms::listen_main() {
+    ORB_TRY(auto endpoint, parse_endpoint(options.address));
+    {
+        Listener probe{environment.reactors.front(), registry_sessions, limits};
+        ORB_TRY(probe.bind(endpoint, false));
+        ORB_TRY(endpoint, probe.local_endpoint());
+    }
+    for (const auto& reactor : environment.reactors) {
+        auto listener = std::make_unique<Listener>(reactor, registry_sessions, limits);
+        ORB_TRY(listener->bind(endpoint, true));
+        listeners.push_back(std::move(listener));
+    }
+    address = to_string(endpoint);
+    return ok();
+}
+
+Result<void> Server::Rooms::listen_admin() {
+    if (options.admin_address.empty()) return ok();
+    ORB_TRY(const auto endpoint, parse_endpoint(options.admin_address));
+    auto listener =
+        std::make_unique<Listener>(environment.reactors.front(), admin_sessions, admin_limits);
+    ORB_TRY(listener->bind(endpoint, false));
+    ORB_TRY(const auto bound, listener->local_endpoint());
+    admin_address = to_string(bound);
+    listeners.push_back(std::move(listener));
+    return ok();
+}
+
+Server::Server(ServerEnvironment environment, ServerOptions options)
+    : rooms_{std::make_unique<Rooms>(std::move(environment), std::move(options))} {}
+
+Server::~Server() = default;
+
+Result<void> Server::listen() {
+    rooms_->failed_address = rooms_->options.address;
+    ORB_TRY(rooms_->listen_main());
+    rooms_->failed_address = rooms_->options.admin_address;
+    ORB_TRY(rooms_->listen_admin());
+    rooms_->failed_address.clear();
+    return ok();
+}
+
+const std::string& Server::address() const noexcept { return rooms_->address; }
+const std::string& Server::admin_address() const noexcept { return rooms_->admin_address; }
+const std::string& Server::failed_address() const noexcept { return rooms_->failed_address; }
+
+void Server::start() {
+    for (const auto& listener : rooms_->listeners) listener->start();
+}
+
+void Server::begin_stop() {
+    rooms_->admin_site.begin_stop();
+    for (const auto& listener : rooms_->listeners) listener->begin_stop();
+}
+
+void Server::cut_all() {
+    for (const auto& listener : rooms_->listeners) listener->cut_all();
+}
+
+bool Server::finished() const noexcept {
+    return std::all_of(rooms_->listeners.begin(), rooms_->listeners.end(),
+                       [](const auto& listener) { return listener->finished(); });
+}
+
+Result<bool> is_loopback(const std::string& address) {
+    ORB_TRY(const auto endpoint, parse_endpoint(address));
+    return endpoint.address().is_loopback();
+}
+
+}  // namespace orbitalreg::frontend

@@ -1,0 +1,223 @@
+// The configuration: what is read, and how each mistake is named. docs/operations/configuration.md.
+
+#include "frontend/config.h"
+
+#include "config/quantities.h"
+#include "config/schema.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace orbitalreg::frontend {
+namespace {
+
+// A file in a directory of the test's own.
+class ConfigFile {
+public:
+    explicit ConfigFile(const std::string& text) {
+        static int number = 0;
+        path_ = testing::TempDir() + "config_" + std::to_string(::getpid()) + '_' +
+                std::to_string(++number) + ".yaml";
+        std::ofstream{path_} << text;
+    }
+    ~ConfigFile() { std::filesystem::remove(path_); }
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+LoadedConfig load(const std::string& text,
+                  const std::map<std::string, std::string>& environment = {}) {
+    const ConfigFile file{text};
+    return load_config({file.path()}, environment);
+}
+
+// The only error, without the file's name.
+std::string error_of(const std::string& text) {
+    const auto loaded = load(text);
+    if (loaded.errors.size() != 1) return "errors: " + std::to_string(loaded.errors.size());
+    const auto& error = loaded.errors.front();
+    return std::to_string(error.line) + ' ' + error.path + ": " + error.message;
+}
+
+TEST(Config, DefaultsServeOnLoopback) {
+    const auto loaded = load_config({}, {});
+    ASSERT_TRUE(loaded.ok());
+    EXPECT_EQ(loaded.config.server.address, "127.0.0.1:5000");
+    EXPECT_EQ(loaded.config.server.admin_address, "127.0.0.1:5001");
+    EXPECT_FALSE(loaded.config.insecure);
+    EXPECT_EQ(loaded.config.default_project, "library");
+}
+
+TEST(Config, ReadsWhatExists) {
+    const auto loaded = load(R"(
+version: 1
+log: { level: debug, format: text }
+storage: { path: /data, io: threads, durability: none, lane_size: 64MiB, memory_limit: 512MiB }
+http:
+  addr: "[::1]:6000"
+  external_url: https://reg.example/
+  limits: { manifest_bytes: 8MiB, blob_bytes: 1GiB, connections: 7 }
+admin: { addr: "" }
+uploads: { idle_expiry: 90m }
+auth: { mode: none }
+defaults: { auto_create_projects: false, project: "" }
+projects:
+  - name: acme
+    auto_create: true
+    repositories:
+      - { name: internal, type: local, sparse_index: allow }
+)");
+    for (const auto& error : loaded.errors) ADD_FAILURE() << error.text();
+    const auto& config = loaded.config;
+    EXPECT_EQ(config.log_level, LogLevel::debug);
+    EXPECT_EQ(config.storage.io, IoBackend::threads);
+    EXPECT_FALSE(config.storage.durable);
+    EXPECT_EQ(config.storage.lane_bytes, 64_MiB);
+    EXPECT_EQ(config.server.address, "[::1]:6000");
+    EXPECT_EQ(config.server.external_url, "https://reg.example");
+    EXPECT_EQ(config.server.admin_address, "");
+    EXPECT_EQ(config.server.limits.connections, 7U);
+    EXPECT_EQ(config.uploads.idle_expiry, std::chrono::minutes{90});
+    ASSERT_EQ(config.projects.size(), 1U);
+    EXPECT_TRUE(config.projects[0].auto_create);
+    ASSERT_EQ(config.projects[0].repositories.size(), 1U);
+    EXPECT_TRUE(config.projects[0].repositories[0].sparse_index_allowed);
+}
+
+TEST(Config, AcceptsKeysToComeAtTheirDefaults) {
+    const auto loaded = load(R"(
+gc: { interval: 1h, grace: 24h, paused: false, damaged_keep: 7d, scrub_on_delete: false }
+scrub: { rate: 50MiB, full_every: 30d, digest_every: 4 }
+http: { tls: { certificate: "", key: "", client_ca: "" }, trusted_proxies: [] }
+uploads: { durable_patch: true, open_per_principal: 1000 }
+)");
+    for (const auto& error : loaded.errors) ADD_FAILURE() << error.text();
+}
+
+TEST(Config, NamesLineAndPathOfAMistake) {
+    EXPECT_EQ(error_of("http:\n  adr: 1\n"), "2 http.adr: unknown key");
+    EXPECT_EQ(error_of("nonsense: 1\n"), "1 nonsense: unknown key");
+    EXPECT_EQ(error_of("\nhttp:\n  limits:\n    header_bytes: many\n"),
+              "4 http.limits.header_bytes: `many` is not a size such as 64MiB");
+    EXPECT_EQ(error_of("http: { addr: here }\n"),
+              "1 http.addr: `here` is not an IP address with a port, such as 127.0.0.1:5000");
+    EXPECT_EQ(error_of("log: { level: loud }"),
+              "1 log.level: `loud` is not one of: debug, info, warn, error");
+    EXPECT_EQ(error_of("http: 5\n"), "1 http: must be a section with keys");
+    EXPECT_EQ(error_of("log: { level: [info] }"), "1 log.level: takes a single value");
+    EXPECT_EQ(error_of("log: { level: info, level: warn }"), "1 log.level: given twice");
+    EXPECT_EQ(error_of("version: 2\n"), "1 version: this program reads version 1");
+    EXPECT_EQ(error_of("http: { addr: 127.0.0.1:1 }\nadmin: { addr: 127.0.0.1:1 }"),
+              "0 admin.addr: is the same as http.addr");
+}
+
+TEST(Config, RefusesWhatIsNotThereYet) {
+    EXPECT_EQ(
+        error_of("auth: { mode: token }"),
+        "1 auth.mode: authentication is not there yet in this version: only `none` is accepted");
+    EXPECT_EQ(error_of("gc: { grace: 1h }"),
+              "1 gc.grace: not there yet in this version: leave it out, or at `24h`");
+    EXPECT_EQ(error_of("oidc: []"), "1 oidc: not there yet in this version: leave it out");
+    EXPECT_EQ(error_of("http: { trusted_proxies: [10.0.0.0/8] }"),
+              "1 http.trusted_proxies: not there yet in this version: leave it out");
+    EXPECT_EQ(error_of("projects: [{ name: a, repositories: [{ name: b, type: remote }] }]"),
+              "1 projects[0].repositories[0].type: not there yet in this version: only `local` is "
+              "accepted");
+}
+
+TEST(Config, RefusesNamesThatAreNone) {
+    EXPECT_EQ(error_of("projects: [{ name: A }]"),
+              "1 projects[0].name: `A` is not one component of a name");
+    EXPECT_EQ(error_of("projects: [{ name: a/b }]"),
+              "1 projects[0].name: `a/b` is not one component of a name");
+    EXPECT_EQ(error_of("projects: [{ auto_create: true }]"), "1 projects[0]: needs a `name`");
+    EXPECT_EQ(error_of("projects: [{ name: a }, { name: a }]"),
+              "1 projects[1]: the project is declared twice");
+}
+
+TEST(Config, SaysWhereYamlBreaks) {
+    const auto loaded = load("http:\n  addr: [\n");
+    ASSERT_EQ(loaded.errors.size(), 1U);
+    EXPECT_GT(loaded.errors[0].line, 0);
+    EXPECT_EQ(loaded.errors[0].message.substr(0, 12), "is not YAML:");
+}
+
+TEST(Config, SaysThatAFileCannotBeRead) {
+    const auto loaded = load_config({"/nonexistent/x.yaml"}, {});
+    ASSERT_EQ(loaded.errors.size(), 1U);
+    EXPECT_EQ(loaded.errors[0].file, "/nonexistent/x.yaml");
+}
+
+TEST(Config, CollectsAllMistakes) {
+    EXPECT_EQ(load("a: 1\nb: 2\nhttp: { addr: x, threads: y }\n").errors.size(), 4U);
+}
+
+TEST(Config, LaterFilesWinKeyByKey) {
+    const ConfigFile first{
+        "http: { addr: 127.0.0.1:1, threads: 3 }\nprojects: [{ name: a }, { name: b }]\n"};
+    const ConfigFile second{"http: { addr: 127.0.0.1:2 }\nprojects: [{ name: c }]\n"};
+    const auto loaded = load_config({first.path(), second.path()}, {});
+    ASSERT_TRUE(loaded.ok());
+    EXPECT_EQ(loaded.config.server.address, "127.0.0.1:2");
+    EXPECT_EQ(loaded.config.threads, 3U);
+    ASSERT_EQ(loaded.config.projects.size(), 1U) << "lists are replaced as a whole";
+    EXPECT_EQ(loaded.config.projects[0].name, "c");
+}
+
+TEST(Config, TheEnvironmentWins) {
+    const auto loaded = load(
+        "http: { addr: 127.0.0.1:1 }",
+        {{"ORBITALREG_HTTP_ADDR", "127.0.0.1:9"}, {"ORBITALREG_HTTP_LIMITS_CONNECTIONS", "5"}});
+    ASSERT_TRUE(loaded.ok());
+    EXPECT_EQ(loaded.config.server.address, "127.0.0.1:9");
+    EXPECT_EQ(loaded.config.server.limits.connections, 5U);
+}
+
+TEST(Config, NamesTheVariableOfAMistake) {
+    const auto loaded =
+        load_config({}, {{"ORBITALREG_HTTP_ADDR", "x"}, {"ORBITALREG_NO_SUCH", "1"}});
+    ASSERT_EQ(loaded.errors.size(), 1U);
+    EXPECT_EQ(loaded.errors[0].file, "ORBITALREG_HTTP_ADDR");
+    ASSERT_EQ(loaded.warnings.size(), 1U);
+    EXPECT_EQ(loaded.warnings[0].file, "ORBITALREG_NO_SUCH");
+}
+
+TEST(Config, EveryKeyHasAnEnvironmentNameOfItsOwn) {
+    std::set<std::string> names;
+    for (const Key& key : keys())
+        EXPECT_TRUE(names.insert(environment_name(key.path)).second) << key.path;
+}
+
+TEST(Config, SaysWhatNeedsARestart) {
+    const auto running = load_config({}, {}).config;
+    EXPECT_TRUE(restart_needed(running, running).empty());
+    auto other = running;
+    other.log_level = LogLevel::debug;
+    EXPECT_TRUE(restart_needed(running, other).empty());
+    other.storage.path = "/elsewhere";
+    other.projects.push_back({"a", false, {}});
+    EXPECT_EQ(restart_needed(running, other), (std::vector<std::string>{"storage", "projects"}));
+}
+
+TEST(Quantities, AreReadAsPeopleWriteThem) {
+    EXPECT_EQ(parse_size("0"), 0U);
+    EXPECT_EQ(parse_size("64MiB"), 64_MiB);
+    EXPECT_EQ(parse_size("2TiB"), 2048_GiB);
+    for (const char* text :
+         {"", "MiB", "1MB", "1 MiB", "-1", "1.5GiB", "9000000TiB", "99999999999999999999"}) {
+        EXPECT_EQ(parse_size(text), std::nullopt) << text;
+    }
+    EXPECT_EQ(parse_duration("24h"), std::chrono::hours{24});
+    EXPECT_EQ(parse_duration("1h30m5s250ms"), std::chrono::milliseconds{5'405'250});
+    for (const char* text : {"", "24", "h", "1x", "1h30", "-1h", "1000000d"}) {
+        EXPECT_EQ(parse_duration(text), std::nullopt) << text;
+    }
+}
+
+}  // namespace
+}  // namespace orbitalreg::frontend

@@ -1,0 +1,60 @@
+// `orbitalreg dump`: what a data directory holds, one JSON object a line.
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "cas/inspect.h"
+#include "engine/embedded_store.h"
+#include "exit_codes.h"
+#include "store_opening.h"
+#include "subcommands.h"
+
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace orbitalreg::program {
+namespace {
+
+struct DumpArguments {
+    cas::DumpWhat what = cas::DumpWhat::superblock;
+    std::string directory;
+};
+
+int dump(const DumpArguments& arguments) {
+    const auto log = make_stderr_log(LogLevel::warn, LogFormat::text);
+    Metrics metrics;
+    auto io = make_tool_io(arguments.directory, *log, metrics);
+    if (!io) {
+        std::cerr << "error: " << explain_store_error(io.error(), arguments.directory) << '\n';
+        return exit_could_not_run;
+    }
+    const auto dumped = cas::dump(*io.value(), arguments.what, engine::describe_record,
+                                  [](std::string_view line) { std::cout << line << '\n'; });
+    if (!dumped) {
+        std::cerr << "error: " << explain_store_error(dumped.error(), arguments.directory) << '\n';
+        return exit_could_not_run;
+    }
+    return exit_clean;
+}
+
+}  // namespace
+
+void add_dump(CLI::App& app, int& exit_code) {
+    static const std::map<std::string, cas::DumpWhat> kinds{
+        {"superblock", cas::DumpWhat::superblock}, {"frames", cas::DumpWhat::frames},
+        {"records", cas::DumpWhat::records},       {"blobs", cas::DumpWhat::blobs},
+        {"lanes", cas::DumpWhat::lanes},           {"uploads", cas::DumpWhat::uploads}};
+    auto* command =
+        app.add_subcommand("dump", "Print what a data directory holds, one JSON object a line");
+    auto arguments = std::make_shared<DumpArguments>();
+    command
+        ->add_option("what", arguments->what,
+                     "superblock, frames, records, blobs, lanes or uploads")
+        ->required()
+        ->transform(CLI::CheckedTransformer(kinds, CLI::ignore_case));
+    command->add_option("directory", arguments->directory, "Data directory")->required();
+    command->callback([arguments, &exit_code] { exit_code = dump(*arguments); });
+}
+
+}  // namespace orbitalreg::program

@@ -1,0 +1,153 @@
+#include "local_registry.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "store_opening.h"
+
+#include <boost/asio/use_future.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+namespace orbitalreg::program {
+namespace {
+
+unsigned reactor_count(const frontend::Config& config) noexcept {
+    return config.threads > 0 ? config.threads : std::max(1U, std::thread::hardware_concurrency());
+}
+
+cas::IoChoice io_choice(frontend::IoBackend backend) noexcept {
+    switch (backend) {
+        case frontend::IoBackend::uring:
+            return cas::IoChoice::uring;
+        case frontend::IoBackend::threads:
+            return cas::IoChoice::threads;
+        case frontend::IoBackend::automatic:
+            break;
+    }
+    return cas::IoChoice::automatic;
+}
+
+Awaitable<void> stop_store(cas::Store* store) { co_await store->stop(); }
+
+}  // namespace
+
+cas::StoreOptions store_options(const frontend::Config& config) {
+    cas::StoreOptions options;
+    options.durability = config.storage.durable ? cas::Durability::full : cas::Durability::none;
+    options.log_segment_size_bytes = config.storage.log_segment_bytes;
+    options.lane_target_bytes = config.storage.lane_bytes;
+    options.lanes_writing_max = config.storage.lanes_writing_max;
+    options.memory_limit_bytes = config.storage.memory_limit_bytes;
+    if (const auto limit = config.server.limits.blob_bytes; limit > 0) {
+        options.blob_size_max_bytes = std::min(limit, options.blob_size_max_bytes);
+    }
+    options.uploads_idle_expiry_ms = config.uploads.idle_expiry.count();
+    options.uploads_open_max = config.uploads.open_max;
+    options.uploads_closed_max = config.uploads.closed_max;
+    options.rehash_max = config.uploads.rehash_max;
+    return options;
+}
+
+engine::RegistryOptions registry_options(const frontend::Config& config) {
+    engine::RegistryOptions options;
+    options.limits.manifest_size_max_bytes = config.server.limits.manifest_bytes;
+    options.limits.blob_size_max_bytes = config.server.limits.blob_bytes;
+    options.limits.uploads_idle_expiry_ms = config.uploads.idle_expiry.count();
+    options.auto_create_projects = config.auto_create_projects;
+    options.default_project = config.default_project;
+    options.mount_without_from = config.server.mount_without_from;
+    for (const auto& project : config.projects) {
+        engine::ProjectDeclaration declaration{project.name, project.auto_create, {}};
+        for (const auto& repository : project.repositories) {
+            declaration.repositories.push_back(
+                {repository.name, engine::RepositoryType::local, repository.sparse_index_allowed});
+        }
+        options.projects.push_back(std::move(declaration));
+    }
+    return options;
+}
+
+LocalRegistry::LocalRegistry(const frontend::Config& config, Log& log)
+    : config_{config}, log_{log}, reactors_{reactor_count(config)} {}
+
+LocalRegistry::~LocalRegistry() { reactors_.stop(); }
+
+bool LocalRegistry::open(std::string& trouble) {
+    return open_store(trouble) && open_server(trouble);
+}
+
+bool LocalRegistry::open_store(std::string& trouble) {
+    const std::string& path = config_.storage.path;
+    std::error_code made;
+    std::filesystem::create_directories(path, made);
+    if (made) {
+        trouble =
+            path + ": the data directory cannot be made: " + made.message() + ". Set storage.path.";
+        return false;
+    }
+    cas::IoOptions io_options;
+    io_options.choice = io_choice(config_.storage.io);
+    auto io = cas::make_io(path, io_options, log_, metrics_);
+    if (!io) {
+        trouble = path + ": no I/O backend: " + io.error().message() +
+                  (io_options.choice == cas::IoChoice::uring ? ". Try `storage.io: auto`." : ".");
+        return false;
+    }
+    io_ = std::move(io.value());
+    cas::StoreEnvironment environment{
+        *io_,     system_clock(),        system_random(),        log_,
+        metrics_, reactors_.executors(), reactors_.background(), false};
+    auto embedded = engine::open_embedded(std::move(environment), store_options(config_),
+                                          registry_options(config_).limits);
+    if (!embedded) {
+        trouble = explain_store_error(embedded.error(), path);
+        return false;
+    }
+    embedded_ = std::move(embedded.value());
+    return true;
+}
+
+bool LocalRegistry::open_server(std::string& trouble) {
+    registry_ = std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(),
+                                                   log_, metrics_, registry_options(config_));
+    frontend::ServerEnvironment environment{
+        *registry_, reactors_.executors(),      system_clock(), system_random(), log_,
+        metrics_,   [this] { return health(); }};
+    server_ = std::make_unique<frontend::Server>(std::move(environment), config_.server);
+    const auto listening = server_->listen();
+    if (!listening) {
+        trouble = server_->failed_address() + ": cannot listen: " + listening.error().message() +
+                  ". Is another server running there? http.addr and admin.addr choose other "
+                  "addresses; port 0 takes a "
+                  "free one.";
+        return false;
+    }
+    return true;
+}
+
+void LocalRegistry::start() {
+    server_->start();
+    reactors_.start();
+}
+
+void LocalRegistry::stop() {
+    asio::co_spawn(reactors_.executors().front(), stop_store(&embedded_->store()), asio::use_future)
+        .wait();
+    reactors_.stop();
+    server_.reset();
+    registry_.reset();
+    embedded_.reset();
+    io_.reset();
+}
+
+std::vector<frontend::HealthComponent> LocalRegistry::health() const {
+    const auto store = embedded_->store().stats();
+    // A store that turned read-only still serves pulls, which matter most: it is named, and does not make us unready.
+    std::string state = store.read_only ? "read-only: " + store.read_only_reason : "writable";
+    return {{"store", true, std::move(state)},
+            {"io", true, std::string{io_->name()} + ": " + std::string{io_->reason()}}};
+}
+
+}  // namespace orbitalreg::program

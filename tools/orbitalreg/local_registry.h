@@ -1,0 +1,58 @@
+#pragma once
+// LocalRegistry wires the layers of a server on one machine: reactors, Io, store, registry and server, in the order in
+// which they need each other, and takes them down in the reverse.
+//
+// Life     open() -> start() -> { begin_stop() -> cut_all() } -> stop() -> destroyed.
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "cas/io.h"
+#include "cas/store.h"
+#include "engine/embedded_store.h"
+#include "engine/registry.h"
+#include "frontend/config.h"
+#include "frontend/server.h"
+#include "reactors.h"
+
+#include <memory>
+#include <string>
+
+namespace orbitalreg::program {
+
+class LocalRegistry {
+public:
+    LocalRegistry(const frontend::Config& config, Log& log);
+    ~LocalRegistry();
+    LocalRegistry(const LocalRegistry&) = delete;
+    LocalRegistry& operator=(const LocalRegistry&) = delete;
+
+    // Recovers the store and binds the addresses. Blocking. False: `trouble` says what happened and what to do.
+    bool open(std::string& trouble);
+    void start();
+
+    frontend::Server& server() noexcept { return *server_; }
+    cas::StoreStats stats() const { return embedded_->store().stats(); }
+    const cas::Io& io() const noexcept { return *io_; }
+
+    // The server is finished: ends the store and the threads.
+    void stop();
+
+private:
+    bool open_store(std::string& trouble);
+    bool open_server(std::string& trouble);
+    std::vector<frontend::HealthComponent> health() const;
+
+    frontend::Config config_;
+    Log& log_;
+    Metrics metrics_;
+    Reactors reactors_;
+    std::unique_ptr<cas::Io> io_;
+    std::unique_ptr<engine::EmbeddedStore> embedded_;
+    std::unique_ptr<engine::Registry> registry_;
+    std::unique_ptr<frontend::Server> server_;
+};
+
+cas::StoreOptions store_options(const frontend::Config& config);
+engine::RegistryOptions registry_options(const frontend::Config& config);
+
+}  // namespace orbitalreg::program

@@ -1,0 +1,15 @@
+#pragma once
+// The subcommands of the program, one file each. Each adds itself to the command line and runs when it was chosen; its
+// exit code is where `exit_code` points.
+
+#include <CLI/CLI.hpp>
+
+namespace orbitalreg::program {
+
+void add_serve(CLI::App& app, int& exit_code);
+void add_config(CLI::App& app, int& exit_code);
+void add_fsck(CLI::App& app, int& exit_code);
+void add_stats(CLI::App& app, int& exit_code);
+void add_dump(CLI::App& app, int& exit_code);
+
+}  // namespace orbitalreg::program
