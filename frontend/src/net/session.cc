@@ -134,7 +134,10 @@ Awaitable<bool> Session::serve_one() {
     connection_.watch().begin_request();
     connection_.watch().enter(PeerWatch::Phase::working, connection_.now_ns());
     first_request_ = false;
-    if (*fault) co_return co_await refuse(*fault, RequestHead{});
+    if (*fault) {
+        const RequestHead unknown;
+        co_return co_await refuse(*fault, unknown);
+    }
     auto parsed = parse_head(connection_.input().text().substr(0, scanner.size()), options.limits);
     connection_.input().consume(scanner.size());
     if (parsed.fault) co_return co_await refuse(parsed.fault, parsed.head);
@@ -227,15 +230,15 @@ void Session::record(const Turn& turn, unsigned status, const SendOutcome& outco
 // Whether the connection lives on.
 Awaitable<bool> Session::send(Turn& turn, Response response) {
     if (response.headers.unsafe()) response = error_response(500, "UNKNOWN", "internal error");
-    bool keep_alive = keeps_alive(turn, response);
-    bool with_body = turn.head.method != Method::head && !status_has_no_body(response.status);
-    auto outcome = co_await send_response(connection_, response,
-                                          render_head(turn, response, keep_alive), with_body);
+    const bool keep_alive = keeps_alive(turn, response);
+    const bool with_body = turn.head.method != Method::head && !status_has_no_body(response.status);
+    auto head = render_head(turn, response, keep_alive);
+    auto outcome = co_await send_response(connection_, response, head, with_body);
     if (outcome.source_error && !outcome.header_sent) {
         const auto cause = outcome.source_error;
         response = error_response(500, "UNKNOWN", "the stored bytes could not be read");
-        outcome = co_await send_response(connection_, response,
-                                         render_head(turn, response, keep_alive), with_body);
+        head = render_head(turn, response, keep_alive);
+        outcome = co_await send_response(connection_, response, head, with_body);
         environment_.log.error("a blob could not be read",
                                {{"request_id", turn.request_id}, {"error", cause.message()}});
     }
@@ -249,7 +252,8 @@ Awaitable<bool> Session::send(Turn& turn, Response response) {
         co_return false;
     }
     auto drained = co_await turn.body.discard(environment_.site.options().limits.drain_bytes + 1);
-    co_return drained&& drained.value();
+    const bool at_end = drained && drained.value();
+    co_return at_end;
 }
 
 // SEC-86: a peer in the middle of sending shall be able to read the answer before the connection goes.
