@@ -110,6 +110,12 @@ class Connection:
         self.send_raw(head.encode("latin-1") + b"\r\n", body, "Transfer-Encoding" in fields)
 
     def send_raw(self, head, body=None, chunked=False):
+        try:
+            self.send_all(head, body, chunked)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # an answer that came before the body was sent is still to be read (SEC-86)
+
+    def send_all(self, head, body, chunked):
         peer = self.open()
         if body is None:
             peer.sendall(head)

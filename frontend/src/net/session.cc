@@ -189,6 +189,10 @@ std::string Session::render_head(const Turn& turn, const Response& response,
     common.add("Date", http_date(environment_.clock.wall_ns()));
     common.add("X-Request-Id", turn.request_id);
     environment_.site.decorate(turn.target, common);
+    // A refusal of today is none of tomorrow (DIST-CACHE-03).
+    if (response.status >= 400 && !response.headers.has("Cache-Control")) {
+        common.add("Cache-Control", "no-cache");
+    }
     if (response.length_of_unsent_body) {
         common.add("Content-Length", *response.length_of_unsent_body);
     } else if (!status_has_no_body(response.status)) {

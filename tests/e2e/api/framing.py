@@ -69,7 +69,7 @@ def trailers_decide_nothing(context):
 
 @check("SEC-76")
 def chunk_abuse(context):
-    for body in (b"fffffffffffffffff\r\nabc", b"zz\r\nabc\r\n0\r\n\r\n", b"-3\r\nabc\r\n0\r\n\r\n", b"3abc\r\n0\r\n\r\n",
+    for body in (b"fffffffffffffffff\r\nabc", b"zz\r\nabc\r\n0\r\n\r\n", b"-3\r\nabc\r\n0\r\n\r\n", b"3gbc\r\n0\r\n\r\n",
                  b"3;" + b"x" * 300 + b"\r\nabc\r\n0\r\n\r\n", b"3\r\nabcd\r\n0\r\n\r\n"):
         location = context.open_upload(context.name())
         head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
