@@ -1,5 +1,6 @@
 #include "frontend/config.h"
 
+#include "config/reading.h"
 #include "config/schema.h"
 #include "engine/names.h"
 
@@ -26,12 +27,13 @@ std::string scalar_or_empty(const YAML::Node& node) {
     return node.IsScalar() ? node.Scalar() : std::string{};
 }
 
-// ConfigReader walks one file after the other into one configuration and collects what is wrong.
+// ConfigReader walks one file or the environment into a configuration and collects what is wrong.
 class ConfigReader {
 public:
-    explicit ConfigReader(LoadedConfig& loaded) : loaded_{loaded} {}
+    ConfigReader(std::string file, LoadedConfig& loaded)
+        : loaded_{loaded}, file_{std::move(file)} {}
 
-    void read_file(const std::string& file);
+    void read_text(std::string_view text);
     void read_environment(const std::map<std::string, std::string>& environment);
 
 private:
@@ -193,27 +195,29 @@ void ConfigReader::read_projects(const YAML::Node& list) {
     }
 }
 
-void ConfigReader::read_file(const std::string& file) {
-    file_ = file;
+void ConfigReader::read_text(std::string_view text) {
+    try {
+        const auto documents = YAML::LoadAll(std::string{text});
+        if (documents.size() > 1) {
+            loaded_.errors.push_back({file_, 0, {}, "holds more than one document"});
+        }
+        if (documents.size() == 1) read_map(documents.front(), {});
+    } catch (const YAML::Exception& exception) {
+        const int line = exception.mark.line + 1;
+        loaded_.errors.push_back({file_, line, {}, "is not YAML: " + exception.msg});
+    }
+}
+
+void read_file(const std::string& file, LoadedConfig& loaded) {
     std::ifstream in{file, std::ios::binary};
     const std::string text(std::istreambuf_iterator<char>{in}, {});
     if (!in) {
-        loaded_.errors.push_back(
-            {file, 0, {}, "cannot be read: does the file exist, and may this user read it?"});
-        return;
-    }
-    if (text.size() > kFileBytesMax) {
-        loaded_.errors.push_back({file, 0, {}, "is larger than 4 MiB"});
-        return;
-    }
-    try {
-        const auto documents = YAML::LoadAll(text);
-        if (documents.size() > 1)
-            loaded_.errors.push_back({file, 0, {}, "holds more than one document"});
-        if (documents.size() == 1) read_map(documents.front(), {});
-    } catch (const YAML::Exception& exception) {
-        loaded_.errors.push_back(
-            {file, exception.mark.line + 1, {}, "is not YAML: " + exception.msg});
+        loaded.errors.push_back(
+            {file, 0, {}, "cannot be read: is it there, and may this user read it?"});
+    } else if (text.size() > kFileBytesMax) {
+        loaded.errors.push_back({file, 0, {}, "is larger than 4 MiB"});
+    } else {
+        read_config_text(file, text, loaded);
     }
 }
 
@@ -255,12 +259,15 @@ std::string ConfigFinding::text() const {
     return out + ": " + message;
 }
 
+void read_config_text(const std::string& file, std::string_view text, LoadedConfig& loaded) {
+    ConfigReader{file, loaded}.read_text(text);
+}
+
 LoadedConfig load_config(const std::vector<std::string>& files,
                          const std::map<std::string, std::string>& environment) {
     LoadedConfig loaded;
-    ConfigReader reader{loaded};
-    for (const std::string& file : files) reader.read_file(file);
-    reader.read_environment(environment);
+    for (const std::string& file : files) read_file(file, loaded);
+    ConfigReader{{}, loaded}.read_environment(environment);
     check_whole(loaded);
     return loaded;
 }

@@ -1,0 +1,388 @@
+#!/usr/bin/env python3
+"""The limits of the front end on the real program, from raw sockets: SEC-77 to SEC-86, SEC-100, SEC-105, SEC-107, REL-28.
+
+What is a matter of seconds in production is set to fractions of one here. No step waits for a time to pass: each waits
+for the server to do what it must, within a deadline.
+"""
+
+import pathlib
+import re
+import socket
+import struct
+import subprocess
+import sys
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+import registry_process  # noqa: E402
+from registry_client import Connection, digest_of  # noqa: E402
+
+TIMES = {"ORBITALREG_HTTP_HEADER_TIMEOUT": "600ms", "ORBITALREG_HTTP_IDLE_TIMEOUT": "900ms",
+         "ORBITALREG_HTTP_BODY_WINDOW": "1s", "ORBITALREG_HTTP_STALL_WINDOW": "1s",
+         "ORBITALREG_HTTP_LIMITS_CONNECTIONS_PER_ADDRESS": "300", "ORBITALREG_HTTP_STOP_GRACE": "5s",
+         "ORBITALREG_HTTP_LIMITS_BLOB_BYTES": "256MiB"}
+DEADLINE_S = 8
+TICK_S = 0.5  # the watch looks at a connection this often at most, and the machine is busy
+IDLE_BYTES_MAX = 64 * 1024  # SEC-82
+CHECKS = []
+
+
+def check(*identifiers):
+    def register(function):
+        CHECKS.append((identifiers, function))
+        return function
+    return register
+
+
+def connect(server, receive_buffer=None):
+    host, port = server.http_addr.rsplit(":", 1)
+    peer = socket.socket()
+    if receive_buffer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    peer.settimeout(DEADLINE_S)
+    peer.connect((host, int(port)))
+    return peer
+
+
+def until_end(peer):
+    """All bytes until the server ends or resets the connection."""
+    received = b""
+    try:
+        while piece := peer.recv(1 << 20):
+            received += piece
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def ask(server, text, body=b""):
+    with connect(server) as peer:
+        try:
+            peer.sendall(text.encode("latin-1") + body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        return until_end(peer)
+
+
+def status_of(answer):
+    assert answer.startswith(b"HTTP/1.1 "), answer[:100]
+    return int(answer[9:12])
+
+
+def statuses_of(answers):
+    return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)]
+
+
+def same(found, wanted, what=""):
+    assert found == wanted, f"{what}: expected {wanted!r:.200}, got {found!r:.300}"
+
+
+def push(server, name, content):
+    with Connection(server.http_addr, timeout_s=30) as client:
+        same(client.put_blob(name, content, digest_of(content)).status, 201)
+    return digest_of(content)
+
+
+def open_upload(server, name):
+    with Connection(server.http_addr, timeout_s=30) as client:
+        return client.start_upload(name).header("location")
+
+
+def offset_of(server, location):
+    with Connection(server.http_addr, timeout_s=30) as client:
+        return client.request("GET", location).header("range")
+
+
+def ended_within(peer, low_s, high_s):
+    began = time.monotonic()
+    received = until_end(peer)
+    took = time.monotonic() - began
+    assert low_s <= took <= high_s, f"ended after {took:.2f} s, wanted {low_s} to {high_s}"
+    return received
+
+
+@check("SEC-80")
+def a_header_has_its_time(server):
+    with connect(server) as peer:
+        peer.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n")
+        same(ended_within(peer, 0.4, 0.6 + TICK_S + 1), b"")
+    with connect(server) as silent:
+        same(ended_within(silent, 0.4, 0.6 + TICK_S + 1), b"")
+
+
+@check("SEC-80")
+def an_idle_connection_is_closed(server):
+    with connect(server) as peer:
+        peer.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        same(status_of(ended_within(peer, 0.7, 0.9 + TICK_S + 1)), 200)
+
+
+@check("SEC-80", "DIST-UPL-15")
+def a_body_that_stalls_is_cut(server):
+    location = open_upload(server, "limits/stall")
+    with connect(server) as peer:
+        peer.sendall(f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n".encode() + b"x" * 50)
+        same(ended_within(peer, 0.8, 1 + TICK_S + 1), b"")
+    same(offset_of(server, location), "0-0", "nothing of it was acknowledged")
+
+
+@check("SEC-80", "REL-10")
+def an_answer_nobody_takes_is_cut(server):
+    content = bytes(64 << 20)
+    digest = push(server, "limits/stalled-answer", content)
+    with connect(server, receive_buffer=4096) as peer:
+        peer.sendall(f"GET /v2/limits/stalled-answer/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        wait_for(lambda: 'cut="' in server.log_path.read_text().replace('"cut":"', 'cut="') and
+                 cut_lines(server, "stalled-answer"), "the answer to be cut")
+        assert len(until_end(peer)) < len(content), "a cut answer is never complete"
+
+
+def cut_lines(server, word):
+    return [line for line in server.log_path.read_text().splitlines()
+            if word in line and '"method":"GET"' in line and '"cut":""' not in line and '"cut"' in line]
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + DEADLINE_S
+    poll = socket.socketpair()
+    poll[0].settimeout(0.02)
+    while not condition():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        try:
+            poll[0].recv(1)
+        except TimeoutError:
+            pass
+
+
+@check("SEC-79", "DIST-HTTP-02")
+def continue_comes_after_the_checks(server):
+    field = "Host: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    answer = ask(server, f"PATCH /v2/limits/none/blobs/uploads/{'0' * 40} HTTP/1.1\r\n{field}")
+    same(statuses_of(answer), [404], "no 100 before the 404, and the connection ends")
+    location = open_upload(server, "limits/expect")
+    with connect(server) as peer:
+        peer.sendall(f"PATCH {location} HTTP/1.1\r\n{field}".encode())
+        same(peer.recv(1000), b"HTTP/1.1 100 Continue\r\n\r\n")
+        peer.sendall(b"hello")
+        same(status_of(peer.recv(5000)), 202)
+    answer = ask(server, f"PUT /v2/limits/expect/manifests/v1 HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                         f"Content-Length: {5 << 20}\r\n\r\n")
+    same(statuses_of(answer), [413], "the limit is known before the body")
+    answer = ask(server, f"PATCH {location} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {1 << 40}\r\n\r\n")
+    same(statuses_of(answer), [413])
+    same(status_of(ask(server, "GET /v2/ HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n")), 417)
+
+
+@check("SEC-86", "DIST-UPL-41")
+def an_early_answer_can_be_read(server):
+    text = f"PATCH /v2/limits/none/blobs/uploads/{'0' * 40} HTTP/1.1\r\nHost: x\r\nContent-Length: {32 << 20}\r\n\r\n"
+    began = time.monotonic()
+    same(statuses_of(ask(server, text, bytes(32 << 20))), [404])
+    assert time.monotonic() - began < 4, "and the rest is not read for long"
+    body = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"
+    text = f"PATCH /v2/limits/none/blobs/uploads/{'0' * 40} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    same(statuses_of(ask(server, text, body + b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")), [404, 200],
+         "a short body is dropped and never read as a request")
+
+
+@check("SEC-77")
+def too_long_is_refused(server):
+    same(status_of(ask(server, f"GET /v2/{'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n")), 414)
+    same(status_of(ask(server, f"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: {'a' * 33000}\r\n\r\n")), 431)
+    same(status_of(ask(server, "GET /v2/ HTTP/1.1\r\nHost: x\r\n" + "X: y\r\n" * 100 + "\r\n")), 431)
+
+
+@check("SEC-78", "DIST-HTTP-10")
+def a_body_where_none_belongs(server):
+    for size, wanted in ((4096, 200), (4097, 413)):
+        text = f"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
+        same(status_of(ask(server, text, bytes(size))), wanted, size)
+    text = "GET /v2/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    same(status_of(ask(server, text, b"1388\r\n" + bytes(5000) + b"\r\n0\r\n\r\n")), 413)
+
+
+@check("SEC-81", "DIST-HTTP-01")
+def pipelined_requests_are_answered_in_order(server):
+    count = 3000
+    requests = b"".join(b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Request-Id: %d\r\n\r\n" % number for number in range(count))
+    with connect(server) as peer:
+        received, sent = b"", 0
+        peer.setblocking(False)
+        deadline = time.monotonic() + 20
+        while received.count(b"X-Request-Id") < count or not received.endswith(b"{}"):
+            assert time.monotonic() < deadline
+            sent += try_io(lambda: peer.send(requests[sent:sent + 65536]) if sent < len(requests) else 0) or 0
+            received += try_io(lambda: peer.recv(1 << 20)) or b""
+    same([int(found) for found in re.findall(rb"X-Request-Id: (\d+)", received)], list(range(count)))
+
+
+def try_io(operation):
+    try:
+        return operation()
+    except BlockingIOError:
+        return None
+
+
+@check("SEC-82")
+def idle_connections_cost_little(server):
+    count = 250
+    before = registry_process.status_field_bytes(server.pid, "VmRSS")
+    peers = [connect(server) for _ in range(count)]
+    for peer in peers:
+        peer.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+    for peer in peers:
+        same(status_of(peer.recv(5000)), 200)
+    each = (registry_process.status_field_bytes(server.pid, "VmRSS") - before) / count
+    for peer in peers:
+        peer.close()
+    assert each <= IDLE_BYTES_MAX, f"{each:.0f} bytes an idle connection"
+
+
+@check("SEC-80")
+def connections_of_one_address_are_limited(server):
+    peers = [connect(server) for _ in range(300)]
+    for peer in peers:
+        peer.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+    answers = [until_end_or_answer(peer) for peer in peers]
+    same(answers.count(200), 300)
+    with connect(server) as one_more:
+        same(until_end(one_more), b"", "turned away")
+    for peer in peers:
+        peer.close()
+    wait_for(lambda: server.metrics()["orbitalreg_http_connections"] == 0, "all to end")
+    same(status_of(ask(server, "GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 200)
+
+
+def until_end_or_answer(peer):
+    try:
+        answer = peer.recv(5000)
+        return status_of(answer) if answer else 0
+    except ConnectionResetError:
+        return 0
+
+
+@check("SEC-83")
+def other_methods_and_protocols(server):
+    for method, wanted in (("TRACE", 405), ("OPTIONS", 405), ("BREW", 405), ("get", 405)):
+        answer = ask(server, f"{method} /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        same(status_of(answer), wanted, method)
+        assert b"Allow: GET, HEAD\r\n" in answer
+    same(status_of(ask(server, "CONNECT other:443 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 400)
+    same(status_of(ask(server, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")), 400)
+    same(status_of(ask(server, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")), 400)
+    answer = ask(server, "GET /v2/ HTTP/1.1\r\nHost: x\r\nX-HTTP-Method-Override: DELETE\r\nUpgrade: h2c\r\n"
+                         "HTTP2-Settings: AAMAAABk\r\nConnection: close, Upgrade, HTTP2-Settings\r\n\r\n")
+    same(status_of(answer), 200)
+    same(status_of(ask(server, "GET http://other/v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 400)
+
+
+@check("SEC-84", "DIST-BLOB-14")
+def several_ranges(server):
+    content = bytes(range(256)) * 4096
+    digest = push(server, "limits/ranges", content)
+    head = f"GET /v2/limits/ranges/blobs/{digest} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nRange: bytes="
+    answer = ask(server, head + "1000-1009,0-3,-2\r\n\r\n")
+    same(status_of(answer), 206)
+    fields, _, body = answer.partition(b"\r\n\r\n")
+    boundary = re.search(rb"boundary=(\w+)", fields)[1]
+    same(int(re.search(rb"Content-Length: (\d+)", fields)[1]), len(body))
+    parts = body.split(b"--" + boundary)
+    same(parts[0], b"")
+    same(parts[-1], b"--\r\n")
+    found = [part.partition(b"\r\n\r\n") for part in parts[1:-1]]
+    same([text[:-2] for _, _, text in found], [content[1000:1010], content[0:4], content[-2:]])
+    same(re.findall(rb"Content-Range: bytes (\S+)", body), [b"1000-1009/1048576", b"0-3/1048576", b"1048574-1048575/1048576"])
+    same(status_of(ask(server, head + "0-,0-,0-\r\n\r\n")), 200, "more than twice the blob")
+    same(status_of(ask(server, head + "99999999999999999999-\r\n\r\n")), 416)
+
+
+@check("SEC-85", "SEC-105")
+def what_a_client_says_stays_out_of_headers_and_log(server):
+    answer = ask(server, "GET /v2/%0d%0aSet-Cookie:%20a/tags/list HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                         "X-Request-Id: bad\"id\r\n\r\n")
+    same(status_of(answer), 400)
+    assert b"Set-Cookie" not in answer and b'bad"id' not in answer, answer
+    ask(server, "GET /v2/a/tags/list?token=hidden1&n=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                "Authorization: Bearer hidden2\r\nCookie: hidden3\r\n\r\n")
+    location = open_upload(server, "limits/log")
+    ask(server, f"GET {location} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    wait_for(lambda: "limits/log" in server.log_path.read_text(), "the log")
+    log = server.log_path.read_text()
+    for word in ("hidden1", "hidden2", "hidden3", location.rsplit("/", 1)[1]):
+        assert word not in log, f"{word} is in the log"
+
+
+@check("SEC-107")
+def health_and_metrics_have_a_listener_of_their_own(server):
+    for path in ("/metrics", "/livez", "/readyz"):
+        same(status_of(ask(server, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 404)
+        same(server.get(server.admin_addr, path)[0], 200)
+    same(server.get(server.admin_addr, "/v2/")[0], 404)
+    body = server.get(server.admin_addr, "/readyz?verbose")[1]
+    assert b'"name":"store"' in body and b'"name":"io"' in body, body
+    text = server.get(server.admin_addr, "/metrics")[1].decode()
+    assert "limits/" not in text and "sha256:" not in text, "no client's text is ever a label"
+
+
+def run_serve(server, **environment):
+    base = {"PATH": "/usr/bin:/bin", "ORBITALREG_HTTP_ADDR": "127.0.0.1:0", "ORBITALREG_ADMIN_ADDR": "127.0.0.1:0",
+            "ORBITALREG_STORAGE_PATH": str(server.workspace / "other")}
+    done = subprocess.run([server.binary, "serve"], env={**base, **environment}, capture_output=True, text=True,
+                          timeout=60, check=False)
+    return done.returncode, done.stderr
+
+
+@check("SEC-100", "REL-27")
+def a_start_that_must_not_be(server):
+    code, text = run_serve(server, ORBITALREG_HTTP_ADDR="0.0.0.0:0")
+    assert code == 3 and "http.insecure" in text, (code, text)
+    code, text = run_serve(server, ORBITALREG_ADMIN_ADDR="0.0.0.0:0")
+    assert code == 3 and "admin.addr" in text, (code, text)
+    code, text = run_serve(server, ORBITALREG_AUTH_MODE="token")
+    assert code == 3 and "not there yet" in text, (code, text)
+    code, text = run_serve(server, ORBITALREG_STORAGE_PATH=str(server.data))
+    assert code == 3 and "another process has it open" in text, (code, text)
+    code, text = run_serve(server, ORBITALREG_HTTP_ADDR=server.http_addr)
+    assert code == 3 and "cannot listen" in text, (code, text)
+
+
+@check("DIST-HTTP-11", "REL-26")
+def a_second_signal_cuts_what_runs(server):
+    location = open_upload(server, "limits/stop")
+    with connect(server) as peer:
+        peer.sendall(f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n".encode() + bytes(90000))
+        wait_for(lambda: server.metrics()["orbitalreg_http_connections"] >= 1, "the request to run")
+        began = time.monotonic()
+        server.process.terminate()
+        wait_for(lambda: server.log_path.read_text().count('"msg":"stopping') >= 1, "the stop to begin")
+        server.process.terminate()
+        same(server.process.wait(DEADLINE_S), 0)
+        assert time.monotonic() - began < 4, "before the grace was over"
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.start()
+    same(offset_of(server, location), "0-0")
+
+
+def main():
+    options = registry_process.script_options(__doc__)
+    failures = 0
+    with registry_process.from_arguments(options, environment=TIMES) as server:
+        for identifiers, function in CHECKS:
+            try:
+                function(server)
+                print(f"ok    {' '.join(identifiers):24} {function.__name__}", flush=True)
+            except (AssertionError, OSError, KeyError, TypeError, AttributeError) as error:
+                failures += 1
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                print(f"FAIL  {' '.join(identifiers):24} {function.__name__}\n      line {where.lineno}: {error!r}", flush=True)
+                if server.process.poll() is not None:
+                    print(f"note  the server had ended with {server.process.returncode}; started again")
+                    server.start()
+    print(f"{len(CHECKS)} checks, {failures} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
