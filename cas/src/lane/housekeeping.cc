@@ -32,16 +32,18 @@ Awaitable<void> close_expired(std::shared_ptr<LaneRooms> rooms) {
     }
 }
 
-Awaitable<void> keep_house(std::shared_ptr<LaneRooms> rooms) {
-    const std::int64_t round_ms =
-        std::clamp<std::int64_t>(rooms->options.uploads_idle_expiry_ms / 8, 1, kRoundMsMax);
-    while (!rooms->stopped) {
-        const std::int64_t now_ns = rooms->environment.clock.steady_ns();
-        co_await rooms->environment.clock.sleep_until(now_ns + round_ms * 1'000'000);
-        if (rooms->stopped) break;
-        co_await close_expired(rooms);
+// Between its rounds it holds nothing: a store may be dropped meanwhile.
+Awaitable<void> keep_house(std::weak_ptr<LaneRooms> owner, Clock& clock, std::int64_t round_ms) {
+    for (;;) {
+        const std::int64_t now_ns = clock.steady_ns();
+        co_await clock.sleep_until(now_ns + round_ms * 1'000'000);
+        const std::shared_ptr<LaneRooms> rooms = owner.lock();
+        if (rooms == nullptr) co_return;
+        if (!rooms->stopped) co_await close_expired(rooms);
+        if (!rooms->stopped) continue;
+        rooms->end_work();
+        co_return;
     }
-    rooms->end_work();
 }
 
 }  // namespace
@@ -49,7 +51,10 @@ Awaitable<void> keep_house(std::shared_ptr<LaneRooms> rooms) {
 void start_housekeeping(const std::shared_ptr<LaneRooms>& rooms) {
     rooms->begin_work();
     rooms->housekeeping = std::make_shared<asio::cancellation_signal>();
-    asio::co_spawn(rooms->environment.background, keep_house(rooms),
+    const std::int64_t round_ms =
+        std::clamp<std::int64_t>(rooms->options.uploads_idle_expiry_ms / 8, 1, kRoundMsMax);
+    asio::co_spawn(rooms->environment.background,
+                   keep_house(rooms, rooms->environment.clock, round_ms),
                    asio::bind_cancellation_slot(rooms->housekeeping->slot(), asio::detached));
 }
 

@@ -1,14 +1,15 @@
-// The same store on the operating system's files: both implementations of Io, reactors on threads of their own, and
-// stores that are dropped without being stopped, as after kill -9.
+// The same store on the operating system's files: both implementations of Io, reactors on threads
+// of their own, and stores that are dropped without being stopped, as after kill -9.
+
+#include "unit/cas/lane/lane_fixture.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <future>
-#include <thread>
 
 #include <cstdlib>
-
-#include "unit/cas/lane/lane_fixture.h"
+#include <filesystem>
+#include <future>
+#include <thread>
 
 namespace orbitalreg::cas {
 namespace {
@@ -18,9 +19,11 @@ public:
     Reactor() : guard_{context_.get_executor()}, thread_{[this] { context_.run(); }} {}
     Reactor(const Reactor&) = delete;
     Reactor& operator=(const Reactor&) = delete;
-    ~Reactor() {
-        guard_.reset();
-        thread_.join();
+    ~Reactor() { stop(); }
+    // What has not run stays until the end.
+    void stop() {
+        context_.stop();
+        if (thread_.joinable()) thread_.join();
     }
     asio::any_io_executor executor() { return context_.get_executor(); }
 
@@ -79,10 +82,17 @@ public:
         std::string name = testing::TempDir() + "orb_lane_XXXXXX";
         root_ = ::mkdtemp(name.data());
     }
-    ~LaneRealIo() override { std::system(("rm -rf " + root_).c_str()); }
+    ~LaneRealIo() override { std::filesystem::remove_all(root_); }
 
     struct Life {
         explicit Life(std::unique_ptr<Io> with) : io{std::move(with)} {}
+        Life(const Life&) = delete;
+        Life& operator=(const Life&) = delete;
+        ~Life() {
+            background.stop();
+            for (Reactor& reactor : reactors) reactor.stop();
+            store.reset();
+        }
         Metrics metrics;
         std::unique_ptr<Io> io;
         Reactor reactors[2];
@@ -127,8 +137,8 @@ TEST_P(LaneRealIo, BlobsAndUploadsSurviveStoresThatAreDropped) {
         Store& store = *life->store;
         ASSERT_TRUE(run_on(life->reactors[0], push(store, large)));
         ASSERT_TRUE(run_on(life->reactors[1], push(store, small)));
-        const auto marked = run_on(
-            life->reactors[1], patch(store, session_of(1), ByteView{upload}.first(1'234'567)));
+        const auto marked = run_on(life->reactors[1],
+                                   patch(store, session_of(1), ByteView{upload}.first(1'234'567)));
         ASSERT_TRUE(marked) << marked.error().message();
         EXPECT_EQ(marked.value(), 1'234'567u);
     }
@@ -136,9 +146,9 @@ TEST_P(LaneRealIo, BlobsAndUploadsSurviveStoresThatAreDropped) {
         auto life = live();
         ASSERT_NE(life, nullptr);
         EXPECT_FALSE(life->store->stats().clean_start);
-        const auto info =
-            run_on(life->reactors[0], complete(*life->store, session_of(1),
-                                               ByteView{upload}.subspan(1'234'567), sha256_of(upload)));
+        const auto info = run_on(life->reactors[0],
+                                 complete(*life->store, session_of(1),
+                                          ByteView{upload}.subspan(1'234'567), sha256_of(upload)));
         ASSERT_TRUE(info) << info.error().message();
         ASSERT_TRUE(run_on(life->reactors[0], stop(*life->store)));
     }
@@ -179,8 +189,9 @@ TEST_P(LaneRealIo, ManyAtOnceOnTwoReactors) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Io, LaneRealIo, testing::Values(IoChoice::uring, IoChoice::threads),
-                         [](const auto& info) {
-                             return std::string{info.param == IoChoice::uring ? "uring" : "threads"};
+                         [](const auto& param) {
+                             return std::string{param.param == IoChoice::uring ? "uring"
+                                                                               : "threads"};
                          });
 
 }  // namespace
