@@ -50,7 +50,8 @@ Result<T> run_on(Reactor& reactor, Awaitable<Result<T>> work) {
 Awaitable<Result<BlobInfo>> push(Store& store, ByteView bytes) {
     ORB_CO_TRY(auto writer, co_await store.begin_blob(DigestAlgorithm::sha256, bytes.size()));
     ORB_CO_TRY(co_await feed(*writer, bytes, 1_MiB));
-    co_return co_await writer->finish(sha256_of(bytes), Change{});
+    Change nothing;
+    co_return co_await writer->finish(sha256_of(bytes), std::move(nothing));
 }
 
 Awaitable<Result<std::uint64_t>> patch(Store& store, UploadStart start, ByteView bytes) {
@@ -63,7 +64,8 @@ Awaitable<Result<BlobInfo>> complete(Store& store, UploadStart start, ByteView b
                                      Digest digest) {
     ORB_CO_TRY(auto writer, co_await store.open_upload(std::move(start)));
     ORB_CO_TRY(co_await feed(*writer, bytes, 100'000));
-    co_return co_await writer->finish(digest, Change{});
+    Change nothing;
+    co_return co_await writer->finish(digest, std::move(nothing));
 }
 
 Awaitable<Result<std::vector<std::byte>>> pull(Store& store, Digest digest) {
