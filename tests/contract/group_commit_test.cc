@@ -1,4 +1,8 @@
-// The sequencer on a thread of its own, over a real directory: many reactors commit at once and share frames.
+// The sequencer on a thread of its own, over a real directory: many reactors commit at once and
+// share frames.
+
+#include "base/clock.h"
+#include "unit/cas/log/log_fixture.h"
 
 #include <boost/asio/io_context.hpp>
 
@@ -7,15 +11,13 @@
 #include <stdlib.h>
 #include <thread>
 
-#include "base/clock.h"
-#include "unit/cas/log/log_fixture.h"
-
 namespace orbitalreg::cas {
 namespace {
 
 class TemporaryDirectory {
 public:
-    // In the working directory: /tmp may be in memory, and durable writes should cost what they cost.
+    // In the working directory: /tmp may be in memory, and durable writes should cost what they
+    // cost.
     TemporaryDirectory() {
         std::string pattern = (std::filesystem::current_path() / "log-test-XXXXXX").string();
         if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
@@ -53,11 +55,18 @@ class GroupCommitTest : public testing::TestWithParam<IoChoice> {
 public:
     Result<std::unique_ptr<CommitLog>> open(RecordingTarget& target, const StoreOptions& options) {
         if (!io_) {
-            ORB_TRY(io_, make_io(directory_.path(), {.choice = GetParam(), .threads = 2, .queue_depth_max = 16},
+            ORB_TRY(io_, make_io(directory_.path(),
+                                 {.choice = GetParam(), .threads = 2, .queue_depth_max = 16},
                                  null_log(), metrics_));
         }
-        return CommitLog::open({*io_, system_clock(), system_random(), null_log(), metrics_,
-                                {reactors_[0].executor(), reactors_[1].executor()}, background_.executor(), false},
+        return CommitLog::open({*io_,
+                                system_clock(),
+                                system_random(),
+                                null_log(),
+                                metrics_,
+                                {reactors_[0].executor(), reactors_[1].executor()},
+                                background_.executor(),
+                                false},
                                options, target);
     }
     std::uint64_t counter(std::string_view name) { return metrics_.counter(name, "").value(); }
@@ -72,9 +81,11 @@ public:
 constexpr int kSubmitters = 32;
 constexpr int kCommitsEach = 40;
 
-Awaitable<void> submit_many(CommitLog& log, int submitter, std::atomic<int>& succeeded, std::atomic<int>& running) {
+Awaitable<void> submit_many(CommitLog& log, int submitter, std::atomic<int>& succeeded,
+                            std::atomic<int>& running) {
     for (int i = 0; i < kCommitsEach; ++i) {
-        Group group = group_of(std::to_string(submitter) + "/" + std::to_string(i), std::string(512, 's'));
+        Group group =
+            group_of(std::to_string(submitter) + "/" + std::to_string(i), std::string(512, 's'));
         group.keys.shared = {1};
         group.keys.exclusive = {static_cast<std::uint64_t>(submitter) + 100};
         const auto committed = co_await log.commit(std::move(group));
@@ -101,8 +112,8 @@ TEST_P(GroupCommitTest, ManySubmittersShareFrames) {
     std::atomic<int> succeeded{0};
     std::atomic<int> running{kSubmitters};
     for (int i = 0; i < kSubmitters; ++i) {
-        asio::co_spawn(reactors_[static_cast<std::size_t>(i % 2)].executor(), submit_many(log, i, succeeded, running),
-                       asio::detached);
+        asio::co_spawn(reactors_[static_cast<std::size_t>(i % 2)].executor(),
+                       submit_many(log, i, succeeded, running), asio::detached);
     }
     for (int left = running; left != 0; left = running) running.wait(left);
     EXPECT_EQ(succeeded, kSubmitters * kCommitsEach);
@@ -140,7 +151,8 @@ TEST_P(GroupCommitTest, ALogMayBeDestroyedWithoutAStop) {
     std::atomic<int> succeeded{0};
     std::atomic<int> running{4};
     for (int i = 0; i < 4; ++i) {
-        asio::co_spawn(reactors_[0].executor(), submit_many(*opened.value(), i, succeeded, running), asio::detached);
+        asio::co_spawn(reactors_[0].executor(), submit_many(*opened.value(), i, succeeded, running),
+                       asio::detached);
     }
     for (int left = running; left != 0; left = running) running.wait(left);
     opened.value().reset();
@@ -152,7 +164,9 @@ TEST_P(GroupCommitTest, ALogMayBeDestroyedWithoutAStop) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ios, GroupCommitTest, testing::Values(IoChoice::threads, IoChoice::uring),
-                         [](const auto& chosen) { return chosen.param == IoChoice::threads ? "threads" : "uring"; });
+                         [](const auto& chosen) {
+                             return chosen.param == IoChoice::threads ? "threads" : "uring";
+                         });
 
 }  // namespace
 }  // namespace orbitalreg::cas

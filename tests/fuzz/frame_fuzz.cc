@@ -1,13 +1,14 @@
-// A frame header whose checksum is right (it is set here) is refused or within all bounds, and is written as it was read.
+// A frame header whose checksum is right (it is set here) is refused or within all bounds, and is
+// written as it was read.
 
 #include "format/frame.h"
-
-#include <algorithm>
-#include <cstdint>
 
 #include "base/assert.h"
 #include "format/log_segment_header.h"
 #include "format/page_buffer.h"
+
+#include <algorithm>
+#include <cstdint>
 
 using namespace orbitalreg;
 using namespace orbitalreg::cas;
@@ -29,7 +30,8 @@ StoreUuid golden_uuid() {
 }
 
 void check_frame(const AddressSeed& seed, std::uint64_t offset, MutableByteView page) {
-    store_le(page.data() + 8, checksum64(page.subspan(16, kFrameHeaderSize - 16), seed.at(AddressKind::log, 1, offset)));
+    store_le(page.data() + 8, checksum64(page.subspan(16, kFrameHeaderSize - 16),
+                                         seed.at(AddressKind::log, 1, offset)));
     const auto decoded = decode_frame_header(page, 1, offset, golden_uuid(), seed);
     if (!decoded) return;
     FrameHeader header = decoded.value();

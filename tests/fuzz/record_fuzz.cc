@@ -1,14 +1,14 @@
-// The payload of a frame, as if its checksum had agreed: refused, or records that lie inside it, whose bodies pass or fail
-// their verifier without a step beyond, and that are written as they were read. The input is the payload behind two bytes
-// that say how many records the header claims.
+// The payload of a frame, as if its checksum had agreed: refused, or records that lie inside it,
+// whose bodies pass or fail their verifier without a step beyond, and that are written as they were
+// read. The input is the payload behind two bytes that say how many records the header claims.
 
 #include "format/record.h"
 
-#include <algorithm>
-#include <cstdint>
-
 #include "base/assert.h"
 #include "format/page_buffer.h"
+
+#include <algorithm>
+#include <cstdint>
 
 using namespace orbitalreg;
 using namespace orbitalreg::cas;
@@ -33,13 +33,17 @@ void check_views(const std::vector<FrameRecord>& records, ByteView frame) {
 }
 
 // Writes the groups again: the format leaves no choice, so the bytes are the same.
-void check_rewritten(const std::vector<FrameRecord>& records, ByteView frame, std::uint32_t payload_bytes) {
+void check_rewritten(const std::vector<FrameRecord>& records, ByteView frame,
+                     std::uint32_t payload_bytes) {
     const PageBuffer again{frame.size()};
     PayloadWriter writer{again.bytes()};
     std::vector<GroupRecord> group;
     for (const FrameRecord& found : records) {
         if (found.ignorable) return;  // this version writes none
-        group.push_back({found.record.type, found.record.owner, found.record.blob, found.record.uid,
+        group.push_back({found.record.type,
+                         found.record.owner,
+                         found.record.blob,
+                         found.record.uid,
                          {found.record.body.begin(), found.record.body.end()},
                          {found.record.raw.begin(), found.record.raw.end()}});
         if (!found.last_of_group) continue;
@@ -49,14 +53,16 @@ void check_rewritten(const std::vector<FrameRecord>& records, ByteView frame, st
     }
     writer.finish();
     ORB_ASSERT(writer.payload_bytes() == payload_bytes);
-    ORB_ASSERT(std::ranges::equal(again.bytes().subspan(kFrameHeaderSize), frame.subspan(kFrameHeaderSize)));
+    ORB_ASSERT(std::ranges::equal(again.bytes().subspan(kFrameHeaderSize),
+                                  frame.subspan(kFrameHeaderSize)));
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size < 2) return 0;
-    const auto payload = std::as_bytes(std::span{data, size}).subspan(2).first(std::min(size - 2, kInputMax));
+    const auto payload =
+        std::as_bytes(std::span{data, size}).subspan(2).first(std::min(size - 2, kInputMax));
     FrameHeader header;
     header.segment = 1;
     header.record_count = static_cast<std::uint32_t>(data[0] | data[1] << 8);

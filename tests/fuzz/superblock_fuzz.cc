@@ -1,13 +1,13 @@
-// A superblock copy whose checksum is right (it is set here: no input would pass otherwise) decodes to what encodes to the
-// same bytes, or is refused.
+// A superblock copy whose checksum is right (it is set here: no input would pass otherwise) decodes
+// to what encodes to the same bytes, or is refused.
 
 #include "format/superblock.h"
 
-#include <algorithm>
-#include <cstdint>
-
 #include "base/assert.h"
 #include "format/page_buffer.h"
+
+#include <algorithm>
+#include <cstdint>
 
 using namespace orbitalreg;
 using namespace orbitalreg::cas;
@@ -17,8 +17,8 @@ namespace {
 constexpr std::size_t kChecksummed = 32;
 
 bool unknown_features(const Superblock& s) {
-    return s.format_version != kFormatVersion || s.compat_features != 0 || s.ro_compat_features != 0 ||
-           s.incompat_features != 0;
+    return s.format_version != kFormatVersion || s.compat_features != 0 ||
+           s.ro_compat_features != 0 || s.incompat_features != 0;
 }
 
 }  // namespace

@@ -1,14 +1,6 @@
-// The bytes of the log that version 1 of the format wrote, kept in golden/data: they mean today what they meant, and the
-// same input makes the same bytes. To make the files anew after a change of format (code-style, section 9):
-// ORB_WRITE_GOLDEN=1 log_golden_test
-
-#include <flatbuffers/flatbuffers.h>
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <fstream>
-#include <string>
-#include <vector>
+// The bytes of the log that version 1 of the format wrote, kept in golden/data: they mean today
+// what they meant, and the same input makes the same bytes. To make the files anew after a change
+// of format (code-style, section 9): ORB_WRITE_GOLDEN=1 log_golden_test
 
 #include "cas/errors.h"
 #include "format/frame.h"
@@ -17,6 +9,14 @@
 #include "format/record.h"
 #include "format/superblock.h"
 #include "schema/records_generated.h"
+
+#include <flatbuffers/flatbuffers.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
 
 namespace orbitalreg::cas {
 namespace {
@@ -40,7 +40,8 @@ void write_golden(const char* name, ByteView bytes) {
 
 template <class Array>
 void count_up(Array& bytes, int first) {
-    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(first + static_cast<int>(i));
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        bytes[i] = static_cast<std::byte>(first + static_cast<int>(i));
 }
 
 Superblock golden_superblock() {
@@ -76,12 +77,15 @@ GroupRecord cas_record(RecordType type, Build build) {
 }
 
 std::vector<std::uint8_t> digest_of(std::uint8_t algorithm) {
-    std::vector<std::uint8_t> digest(algorithm == 2 ? 65 : 33, static_cast<std::uint8_t>(0xd0 + algorithm));
+    std::vector<std::uint8_t> digest(algorithm == 2 ? 65 : 33,
+                                     static_cast<std::uint8_t>(0xd0 + algorithm));
     digest[0] = algorithm;
     return digest;
 }
 
-std::vector<std::uint8_t> some(std::size_t size, std::uint8_t value) { return std::vector<std::uint8_t>(size, value); }
+std::vector<std::uint8_t> some(std::size_t size, std::uint8_t value) {
+    return std::vector<std::uint8_t>(size, value);
+}
 
 // One record of each kind that this version writes, in three groups.
 std::vector<std::vector<GroupRecord>> golden_groups() {
@@ -100,35 +104,43 @@ std::vector<std::vector<GroupRecord>> golden_groups() {
         const auto session = b.CreateVector(some(16, 0x51));
         const auto owner = b.CreateVector(some(5, 0x6f));
         const auto state = b.CreateVector(some(41, 0x68));
-        return records::CreateUploadMark(b, session, 1234, owner, 70000, 2, 1, 69632, state, 0, 0xabcdef);
+        return records::CreateUploadMark(b, session, 1234, owner, 70000, 2, 1, 69632, state, 0,
+                                         0xabcdef);
     });
     mark.uid = 101;
     mark.raw = std::vector<std::byte>(8 + 368, std::byte{0x99});
-    return {{blob, link},
-            {cas_record(RecordType::id_block,
-                        [](auto& b) { return records::CreateIdBlock(b, records::IdKind::uid, 1, 1 << 20); }),
-             cas_record(RecordType::lane_state,
-                        [](auto& b) { return records::CreateLaneState(b, 2, records::LanePhase::sealed, 40, 1); }),
-             cas_record(RecordType::lease, [](auto& b) { return records::CreateLease(b, b.CreateVector(digest_of(2))); })},
-            {mark,
-             cas_record(RecordType::upload_close,
-                        [](auto& b) {
-                            return records::CreateUploadClose(b, b.CreateVector(some(16, 0x51)),
-                                                              records::UploadOutcome::finished,
-                                                              b.CreateVector(digest_of(1)), 1234, 2, 40);
-                        }),
-             cas_record(RecordType::blob_damaged,
-                        [](auto& b) { return records::CreateBlobDamaged(b, b.CreateVector(digest_of(1))); }),
-             cas_record(RecordType::blob_delete, [](auto& b) {
-                 return records::CreateBlobDelete(b, b.CreateVector(std::vector<std::uint32_t>{1}),
-                                                  b.CreateVector(digest_of(1)));
-             })}};
+    return {
+        {blob, link},
+        {cas_record(
+             RecordType::id_block,
+             [](auto& b) { return records::CreateIdBlock(b, records::IdKind::uid, 1, 1 << 20); }),
+         cas_record(RecordType::lane_state,
+                    [](auto& b) {
+                        return records::CreateLaneState(b, 2, records::LanePhase::sealed, 40, 1);
+                    }),
+         cas_record(RecordType::lease,
+                    [](auto& b) { return records::CreateLease(b, b.CreateVector(digest_of(2))); })},
+        {mark,
+         cas_record(RecordType::upload_close,
+                    [](auto& b) {
+                        return records::CreateUploadClose(
+                            b, b.CreateVector(some(16, 0x51)), records::UploadOutcome::finished,
+                            b.CreateVector(digest_of(1)), 1234, 2, 40);
+                    }),
+         cas_record(
+             RecordType::blob_damaged,
+             [](auto& b) { return records::CreateBlobDamaged(b, b.CreateVector(digest_of(1))); }),
+         cas_record(RecordType::blob_delete, [](auto& b) {
+             return records::CreateBlobDelete(b, b.CreateVector(std::vector<std::uint32_t>{1}),
+                                              b.CreateVector(digest_of(1)));
+         })}};
 }
 
 class SegmentBuilder {
 public:
     SegmentBuilder() : uuid_{golden_superblock().uuid}, seed_{golden_superblock().secret} {
-        encode_log_segment_header({1, kIncarnation, uuid_, kSegmentPages}, seed_, pages_.first(kPageSize));
+        encode_log_segment_header({1, kIncarnation, uuid_, kSegmentPages}, seed_,
+                                  pages_.first(kPageSize));
     }
     void add(FrameKind kind, const std::vector<std::vector<GroupRecord>>& groups = {}) {
         PayloadWriter writer{pages_.subspan(offset_, pages_.size() - offset_)};
@@ -176,7 +188,8 @@ TEST(LogGolden, SuperblockOfVersion1) {
     EXPECT_EQ(chosen.value().superblock, golden_superblock());
     for (const auto& copy : chosen.value().copies) EXPECT_TRUE(copy);
     EXPECT_TRUE(check_superblock_supported(chosen.value().superblock, true));
-    EXPECT_TRUE(std::ranges::equal(file, make_superblock_file().bytes())) << "the same superblock is other bytes now";
+    EXPECT_TRUE(std::ranges::equal(file, make_superblock_file().bytes()))
+        << "the same superblock is other bytes now";
 }
 
 void expect_golden_records(const FrameHeader& header, std::uint64_t offset, ByteView frame,
@@ -194,7 +207,8 @@ void expect_golden_records(const FrameHeader& header, std::uint64_t offset, Byte
             EXPECT_TRUE(std::ranges::equal(found.body, expected.body));
             EXPECT_TRUE(std::ranges::equal(found.raw, expected.raw));
             if (found.owner != RecordOwner::cas) continue;
-            EXPECT_TRUE(verify_cas_body(static_cast<RecordType>(found.type), found.body)) << found.type;
+            EXPECT_TRUE(verify_cas_body(static_cast<RecordType>(found.type), found.body))
+                << found.type;
         }
     }
     EXPECT_EQ(at, decoded.value().size());
@@ -205,11 +219,13 @@ TEST(LogGolden, SegmentOfVersion1) {
     ASSERT_EQ(file.size(), kSegmentPages * kPageSize);
     const Superblock super = golden_superblock();
     const AddressSeed seed{super.secret};
-    const auto header = decode_log_segment_header(ByteView{file}.first(kPageSize), 1, super.uuid, seed);
+    const auto header =
+        decode_log_segment_header(ByteView{file}.first(kPageSize), 1, super.uuid, seed);
     ASSERT_TRUE(header);
     EXPECT_EQ(header.value().size_pages, kSegmentPages);
     EXPECT_EQ(header.value().incarnation, kIncarnation);
-    const FrameKind kinds[] = {FrameKind::opened, FrameKind::data, FrameKind::data, FrameKind::idle, FrameKind::closed};
+    const FrameKind kinds[] = {FrameKind::opened, FrameKind::data, FrameKind::data, FrameKind::idle,
+                               FrameKind::closed};
     std::uint64_t offset = kFirstFrameOffset;
     std::uint64_t lsn = 0;
     std::uint64_t prev = 0;
@@ -224,12 +240,14 @@ TEST(LogGolden, SegmentOfVersion1) {
         const ByteView whole = rest.first(frame.value().size_bytes());
         EXPECT_TRUE(frame_payload_intact(frame.value(), whole));
         if (lsn == 2) expect_golden_records(frame.value(), offset, whole, golden_groups());
-        if (lsn == 3) expect_golden_records(frame.value(), offset, whole, {golden_groups().front()});
+        if (lsn == 3)
+            expect_golden_records(frame.value(), offset, whole, {golden_groups().front()});
         prev = frame_chain_checksum(whole);
         offset += frame.value().size_bytes();
     }
     EXPECT_TRUE(all_zero(ByteView{file}.subspan(offset)));
-    EXPECT_TRUE(std::ranges::equal(file, make_segment().bytes())) << "the same frames are other bytes now";
+    EXPECT_TRUE(std::ranges::equal(file, make_segment().bytes()))
+        << "the same frames are other bytes now";
 }
 
 }  // namespace
@@ -237,7 +255,8 @@ TEST(LogGolden, SegmentOfVersion1) {
 
 int main(int argc, char** argv) {
     if (std::getenv("ORB_WRITE_GOLDEN") != nullptr) {
-        orbitalreg::cas::write_golden("superblock.bin", orbitalreg::cas::make_superblock_file().bytes());
+        orbitalreg::cas::write_golden("superblock.bin",
+                                      orbitalreg::cas::make_superblock_file().bytes());
         orbitalreg::cas::write_golden("log_segment.bin", orbitalreg::cas::make_segment().bytes());
     }
     testing::InitGoogleTest(&argc, argv);

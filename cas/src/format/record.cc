@@ -147,9 +147,9 @@ bool sound(const records::BlobDamaged& record) noexcept {
 bool sound(const records::UploadMark& record) noexcept {
     const bool in_lane = record.lane() != 0;
     return is_session(record.session()) && view(record.hash_state()).size() <= kHashStateMax &&
-           (!in_lane || (record.aligned_bytes() % kPageSize == 0 &&
-                         record.offset() >= record.aligned_bytes() &&
-                         record.offset() - record.aligned_bytes() < kPageSize));
+           (!in_lane ||
+            (record.aligned_bytes() % kPageSize == 0 && record.offset() >= record.aligned_bytes() &&
+             record.offset() - record.aligned_bytes() < kPageSize));
 }
 
 bool sound(const records::UploadClose& record) noexcept {

@@ -1,10 +1,10 @@
 #include "log/admission.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/checksum.h"
 #include "base/planted_bug.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace orbitalreg::cas {
 namespace {
@@ -53,12 +53,14 @@ void Admission::grow() {
 }
 
 bool Admission::admit(const KeySet& keys) {
-    const bool shared_free = std::none_of(keys.shared.begin(), keys.shared.end(), [this](std::uint64_t key) {
-        const Slot* const slot = held(key);
-        return slot != nullptr && slot->exclusive;
-    });
-    const bool exclusive_free = std::none_of(keys.exclusive.begin(), keys.exclusive.end(),
-                                             [this](std::uint64_t key) { return held(key) != nullptr; });
+    const bool shared_free =
+        std::none_of(keys.shared.begin(), keys.shared.end(), [this](std::uint64_t key) {
+            const Slot* const slot = held(key);
+            return slot != nullptr && slot->exclusive;
+        });
+    const bool exclusive_free =
+        std::none_of(keys.exclusive.begin(), keys.exclusive.end(),
+                     [this](std::uint64_t key) { return held(key) != nullptr; });
     for (const std::uint64_t key : keys.shared) hold(key, false);
     for (const std::uint64_t key : keys.exclusive) hold(key, true);
     return (shared_free && exclusive_free) || ORB_PLANTED(conflicting_requests_in_frame);

@@ -1,16 +1,17 @@
 #pragma once
-// Admission decides which requests may share a frame: those whose declared keys conflict with nothing that was looked at
-// before them, admitted or left waiting. So what two requests do to each other is never in one frame, each check()
-// sees exactly the state its change meets, and requests that conflict run in the order they were submitted.
+// Admission decides which requests may share a frame: those whose declared keys conflict with
+// nothing that was looked at before them, admitted or left waiting. So what two requests do to each
+// other is never in one frame, each check() sees exactly the state its change meets, and requests
+// that conflict run in the order they were submitted.
 //
 // Threads  use from one, the sequencer.
 // Limits   the table grows with the keys of one frame's requests and is kept for the next.
 
+#include "cas/journal.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
-
-#include "cas/journal.h"
 
 namespace orbitalreg::cas {
 
@@ -20,7 +21,8 @@ public:
 
     // Forgets all keys: a new frame begins.
     void clear() noexcept;
-    // Whether a request with these keys conflicts with none before it. Its keys count for those behind it either way.
+    // Whether a request with these keys conflicts with none before it. Its keys count for those
+    // behind it either way.
     bool admit(const KeySet& keys);
 
 private:

@@ -1,18 +1,18 @@
 #include "log/commit_log.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <algorithm>
-#include <atomic>
-#include <cstring>
-
 #include "base/assert.h"
 #include "base/errors.h"
 #include "format/page_buffer.h"
 #include "log/recovery.h"
 #include "log/sequencer.h"
 #include "log/superblock_file.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
 
 namespace orbitalreg::cas {
 namespace {
@@ -59,13 +59,15 @@ std::uint64_t next_incarnation(Random& random, std::uint64_t last) noexcept {
 
 class OpenCommitLog final : public CommitLog {
 public:
-    OpenCommitLog(StoreEnvironment environment, const StoreOptions& options, FrameTarget& target, OpenedStore opened)
+    OpenCommitLog(StoreEnvironment environment, const StoreOptions& options, FrameTarget& target,
+                  OpenedStore opened)
         : environment_{std::move(environment)},
           options_{options},
           target_{target},
           lock_{std::move(opened.lock)},
           created_{opened.created},
           identity_{log_identity(opened.choice.superblock)},
+          secret_{opened.choice.superblock.secret},
           superblock_{environment_.io, options.durability},
           time_{environment_.clock},
           files_{environment_.io},
@@ -106,7 +108,8 @@ private:
     const std::unique_ptr<File> lock_;
     const bool created_;
     const LogIdentity identity_;
-    SuperblockFile superblock_;
+    const AddressSeed::Secret secret_;
+    SuperblockFile superblock_;  // the sequencer's, once it runs
     mutable StoreTime time_;
     SegmentFiles files_;
     ReadOnlySwitch read_only_;
@@ -149,7 +152,8 @@ Result<void> OpenCommitLog::recover() {
     return ok();
 }
 
-// From here on the store changes: the superblock with a new incarnation, then `opened` at the tail position.
+// From here on the store changes: the superblock with a new incarnation, then `opened` at the tail
+// position.
 Result<void> OpenCommitLog::begin_writing() {
     Superblock next = superblock_.current();
     next.incarnation = next_incarnation(environment_.random, next.incarnation);
@@ -158,16 +162,18 @@ Result<void> OpenCommitLog::begin_writing() {
     incarnation_ = next.incarnation;
     ORB_TRY(superblock_.write(next));
     const SegmentPlan plan{identity_, incarnation_, segment_size_bytes_, options_.durability};
-    spares_ = std::make_unique<SegmentSpares>(environment_.io, plan, options_.segments_spare, environment_.metrics);
+    spares_ = std::make_unique<SegmentSpares>(environment_.io, plan, options_.segments_spare,
+                                              environment_.metrics);
     ORB_TRY(spares_->adopt(replayed_.end.position.segment));
     const FrameLimits limits = FrameLimits::of(options_, segment_size_bytes_);
-    tail_ = std::make_unique<LogTail>(environment_.io, environment_.clock, environment_.metrics, plan, *spares_, time_,
-                                      limits.frame_bytes());
+    tail_ = std::make_unique<LogTail>(environment_.io, environment_.clock, environment_.metrics,
+                                      plan, *spares_, time_, limits.frame_bytes());
     ORB_TRY(tail_->open(replayed_.end));
     ORB_TRY(tail_->write_opened());
     sequencer_ = std::make_unique<Sequencer>(
         environment_, options_, limits,
-        Sequencer::Parts{*tail_, *spares_, target_, read_only_, [this](Lsn closed) { return write_clean(closed); }});
+        Sequencer::Parts{*tail_, *spares_, target_, read_only_,
+                         [this](Lsn closed) { return write_clean(closed); }});
     return ok();
 }
 
@@ -201,7 +207,8 @@ Awaitable<void> OpenCommitLog::stop(Group last) {
     if (!started_) start();
     const auto stopped = co_await sequencer_->stop(std::move(last));
     if (!stopped && stopped.error() != make_error_code(Errc::stopped)) {
-        environment_.log.warn("the store was stopped without a clean end", {{"error", stopped.error().message()}});
+        environment_.log.warn("the store was stopped without a clean end",
+                              {{"error", stopped.error().message()}});
     }
     stopped_ = true;
 }
@@ -209,27 +216,31 @@ Awaitable<void> OpenCommitLog::stop(Group last) {
 Result<std::pair<std::uint64_t, std::size_t>> pages_of(std::uint64_t offset, MutableByteView to) {
     if (to.empty() || to.size() > kReadSizeMax) return fail(Errc::bad_format);
     const std::uint64_t begin = round_down(offset, kPageSize);
-    return std::pair{begin, static_cast<std::size_t>(round_up(offset + to.size(), kPageSize) - begin)};
+    return std::pair{begin,
+                     static_cast<std::size_t>(round_up(offset + to.size(), kPageSize) - begin)};
 }
 
-Result<void> copy_out(const PageBuffer& pages, std::size_t filled, std::uint64_t skip, MutableByteView to) {
+Result<void> copy_out(const PageBuffer& pages, std::size_t filled, std::uint64_t skip,
+                      MutableByteView to) {
     if (filled < skip + to.size()) return fail(Errc::io_error);
     std::memcpy(to.data(), pages.data() + skip, to.size());
     return ok();
 }
 
-Awaitable<Result<void>> OpenCommitLog::read(IoQueue& queue, std::uint32_t segment, std::uint64_t offset,
-                                            MutableByteView to) {
+Awaitable<Result<void>> OpenCommitLog::read(IoQueue& queue, std::uint32_t segment,
+                                            std::uint64_t offset, MutableByteView to) {
     ORB_CO_TRY(const auto range, pages_of(offset, to));
     const auto file = files_.open(segment);
     if (!file) co_return fail(Errc::io_error);
     const PageBuffer pages{range.second};
-    const auto count = co_await async_read(queue, *file.value(), range.first, pages.bytes(), IoClass::read);
+    const auto count =
+        co_await async_read(queue, *file.value(), range.first, pages.bytes(), IoClass::read);
     if (!count) co_return fail(Errc::io_error);
     co_return copy_out(pages, count.value(), offset - range.first, to);
 }
 
-Result<void> OpenCommitLog::read_now(std::uint32_t segment, std::uint64_t offset, MutableByteView to) {
+Result<void> OpenCommitLog::read_now(std::uint32_t segment, std::uint64_t offset,
+                                     MutableByteView to) {
     ORB_TRY(const auto range, pages_of(offset, to));
     const auto file = files_.open(segment);
     if (!file) return fail(Errc::io_error);
@@ -241,12 +252,12 @@ Result<void> OpenCommitLog::read_now(std::uint32_t segment, std::uint64_t offset
 
 // HMAC-SHA256 of the label under the store's secret.
 std::array<std::byte, 32> OpenCommitLog::derive_key(std::string_view label) const noexcept {
-    const auto& secret = superblock_.current().secret;
     std::array<std::byte, 32> key{};
     unsigned int size = 0;
-    const auto* const made = ::HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-                                    reinterpret_cast<const unsigned char*>(label.data()), label.size(),
-                                    reinterpret_cast<unsigned char*>(key.data()), &size);
+    const auto* const made =
+        ::HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
+               reinterpret_cast<const unsigned char*>(label.data()), label.size(),
+               reinterpret_cast<unsigned char*>(key.data()), &size);
     ORB_ASSERT(made != nullptr);
     ORB_ASSERT(size == key.size());
     return key;
@@ -267,10 +278,12 @@ LogStats OpenCommitLog::stats() const {
 
 }  // namespace
 
-Result<std::unique_ptr<CommitLog>> CommitLog::open(StoreEnvironment environment, const StoreOptions& options,
+Result<std::unique_ptr<CommitLog>> CommitLog::open(StoreEnvironment environment,
+                                                   const StoreOptions& options,
                                                    FrameTarget& target) {
     ORB_TRY(auto opened, lock_store(environment, options));
-    auto log = std::make_unique<OpenCommitLog>(std::move(environment), options, target, std::move(opened));
+    auto log =
+        std::make_unique<OpenCommitLog>(std::move(environment), options, target, std::move(opened));
     ORB_TRY(log->recover());
     return std::unique_ptr<CommitLog>{std::move(log)};
 }

@@ -26,7 +26,8 @@ CommitQueue::Pushed CommitQueue::push(std::unique_ptr<CommitRequest>& request) n
     do {
         if (head == closed_mark()) return Pushed::closed;
         request->next_ = head;
-    } while (!head_.compare_exchange_weak(head, request.get(), std::memory_order_release, std::memory_order_relaxed));
+    } while (!head_.compare_exchange_weak(head, request.get(), std::memory_order_release,
+                                          std::memory_order_relaxed));
     static_cast<void>(request.release());
     return head == nullptr ? Pushed::first : Pushed::behind_others;
 }
@@ -42,8 +43,12 @@ CommitRequests CommitQueue::unlink(CommitRequest* head) {
     return requests;
 }
 
-CommitRequests CommitQueue::take() { return unlink(head_.exchange(nullptr, std::memory_order_acquire)); }
+CommitRequests CommitQueue::take() {
+    return unlink(head_.exchange(nullptr, std::memory_order_acquire));
+}
 
-CommitRequests CommitQueue::close() { return unlink(head_.exchange(closed_mark(), std::memory_order_acquire)); }
+CommitRequests CommitQueue::close() {
+    return unlink(head_.exchange(closed_mark(), std::memory_order_acquire));
+}
 
 }  // namespace orbitalreg::cas

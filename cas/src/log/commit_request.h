@@ -1,16 +1,16 @@
 #pragma once
-// CommitRequest is one group on its way through the sequencer, with the coroutine that waits for it. The sequencer owns it
-// from submission until it is answered; a waiter that was destroyed early drops only the answer.
-// CommitQueue hands requests from the reactors to the sequencer.
+// CommitRequest is one group on its way through the sequencer, with the coroutine that waits for
+// it. The sequencer owns it from submission until it is answered; a waiter that was destroyed early
+// drops only the answer. CommitQueue hands requests from the reactors to the sequencer.
+
+#include "base/asio.h"
+#include "base/result.h"
+#include "log/group.h"
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
-
-#include "base/asio.h"
-#include "base/result.h"
-#include "log/group.h"
 
 namespace orbitalreg::cas {
 

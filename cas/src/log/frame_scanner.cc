@@ -1,32 +1,46 @@
 #include "log/frame_scanner.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-
 #include "base/assert.h"
 #include "base/errors.h"
 #include "base/planted_bug.h"
 #include "cas/errors.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
 namespace orbitalreg::cas {
+
+namespace {
+
+// How much of a segment beyond the next one is searched for frames: normally a spare, whose zeros
+// say nothing.
+constexpr std::uint64_t kFarSegmentBytes = 64_KiB;
+
+}  // namespace
 
 std::string_view to_string(TailReason reason) noexcept {
     switch (reason) {
-        case TailReason::empty: return "nothing written";
-        case TailReason::header_invalid: return "no valid header";
-        case TailReason::not_a_successor: return "a frame that does not follow the last one";
-        case TailReason::payload_torn: return "a torn frame";
-        case TailReason::beyond_log_end: return "the end of a backup";
+        case TailReason::empty:
+            return "nothing written";
+        case TailReason::header_invalid:
+            return "no valid header";
+        case TailReason::not_a_successor:
+            return "a frame that does not follow the last one";
+        case TailReason::payload_torn:
+            return "a torn frame";
+        case TailReason::beyond_log_end:
+            return "the end of a backup";
     }
     return "unknown";
 }
 
 void ChainEnd::advance(const ScannedFrame& frame) noexcept {
     const FrameHeader& header = frame.header;
-    position = header.kind == FrameKind::segment_end
-                   ? LogPosition{frame.position.segment + 1, kFirstFrameOffset}
-                   : LogPosition{frame.position.segment, frame.position.offset + header.size_bytes()};
+    position =
+        header.kind == FrameKind::segment_end
+            ? LogPosition{frame.position.segment + 1, kFirstFrameOffset}
+            : LogPosition{frame.position.segment, frame.position.offset + header.size_bytes()};
     lsn = header.lsn;
     prev = frame_chain_checksum(frame.bytes);
     incarnation = header.incarnation;
@@ -53,7 +67,8 @@ Result<ByteView> LogSegmentReader::read(std::uint64_t offset, std::size_t size) 
     ORB_ASSERT(offset % kPageSize == 0);
     if (offset >= size_bytes_) return ByteView{};
     size = static_cast<std::size_t>(std::min<std::uint64_t>(size, size_bytes_ - offset));
-    const bool inside = offset >= window_offset_ && offset + size <= window_offset_ + window_filled_;
+    const bool inside =
+        offset >= window_offset_ && offset + size <= window_offset_ + window_filled_;
     if (!inside) {
         ORB_TRY(fill(offset, size));
     }
@@ -64,8 +79,8 @@ Result<ByteView> LogSegmentReader::read(std::uint64_t offset, std::size_t size) 
 
 // Moves what is there already to the front and reads on behind it, in whole pieces.
 Result<void> LogSegmentReader::fill(std::uint64_t offset, std::size_t size) {
-    const std::size_t window_size =
-        static_cast<std::size_t>(std::min<std::uint64_t>(kWindowSize, std::max<std::uint64_t>(size_bytes_, kPageSize)));
+    const std::size_t window_size = static_cast<std::size_t>(
+        std::min<std::uint64_t>(kWindowSize, std::max<std::uint64_t>(size_bytes_, kPageSize)));
     if (window_.size() < window_size) {
         window_ = PageBuffer{window_size};
         window_filled_ = 0;
@@ -79,8 +94,8 @@ Result<void> LogSegmentReader::fill(std::uint64_t offset, std::size_t size) {
     window_offset_ = offset;
     window_filled_ = kept;
     const std::uint64_t left = size_bytes_ - (offset + kept);
-    const std::size_t wanted = static_cast<std::size_t>(
-        std::min<std::uint64_t>({left, round_up(size - std::min(kept, size), kPieceSize), window_.size() - kept}));
+    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(
+        {left, round_up(size - std::min(kept, size), kPieceSize), window_.size() - kept}));
     for (int attempt = 1;; ++attempt) {
         const auto count = file_->read(offset + kept, window_.subspan(kept, wanted));
         if (count) {
@@ -95,7 +110,9 @@ Result<void> FrameScanner::enter(std::uint32_t segment) {
     ORB_TRY(reader_.open(segment));
     ORB_TRY(const auto page, reader_.read(0, kPageSize));
     const auto header = decode_log_segment_header(page, segment, identity_.uuid, identity_.seed);
-    if (!header) return header.error() == make_error_code(Errc::bad_format) ? fail(Errc::log_corrupt) : fail(header.error());
+    if (!header)
+        return header.error() == make_error_code(Errc::bad_format) ? fail(Errc::log_corrupt)
+                                                                   : fail(header.error());
     segment_size_bytes_ = header.value().size_bytes();
     if (reader_.size_bytes() < segment_size_bytes_) return fail(Errc::log_corrupt);
     return ok();
@@ -116,7 +133,8 @@ Result<std::optional<ScannedFrame>> FrameScanner::next() {
     if (reader_.segment() != at.segment) {
         ORB_TRY(enter(at.segment));
     }
-    // A frame always leaves a page for segment_end: a chain that runs past the end was not written by us.
+    // A frame always leaves a page for segment_end: a chain that runs past the end was not written
+    // by us.
     if (at.offset + kPageSize > segment_size_bytes_) return fail(Errc::log_corrupt);
     ORB_TRY(const auto page, reader_.read(at.offset, kPageSize));
     auto header = decode_frame_header(page, at.segment, at.offset, identity_.uuid, identity_.seed);
@@ -126,12 +144,16 @@ Result<std::optional<ScannedFrame>> FrameScanner::next() {
     }
     const FrameHeader& found = header.value();
     if (!succeeds(found)) return stop(TailReason::not_a_successor);
-    if (limits_.log_end_lsn != 0 && found.lsn > limits_.log_end_lsn && found.incarnation != limits_.incarnation) {
+    if (limits_.log_end_lsn != 0 && found.lsn > limits_.log_end_lsn &&
+        found.incarnation != limits_.incarnation) {
         return stop(TailReason::beyond_log_end);
     }
-    if (at.offset + found.size_bytes() > segment_size_bytes_) return stop(TailReason::header_invalid);
-    ORB_TRY(const auto bytes, reader_.read(at.offset, static_cast<std::size_t>(found.size_bytes())));
-    if (!frame_payload_intact(found, bytes) && !ORB_PLANTED(trust_torn_frame)) return stop(TailReason::payload_torn);
+    if (at.offset + found.size_bytes() > segment_size_bytes_)
+        return stop(TailReason::header_invalid);
+    ORB_TRY(const auto bytes,
+            reader_.read(at.offset, static_cast<std::size_t>(found.size_bytes())));
+    if (!frame_payload_intact(found, bytes) && !ORB_PLANTED(trust_torn_frame))
+        return stop(TailReason::payload_torn);
     const ScannedFrame frame{found, at, bytes};
     end_.advance(frame);
     return frame;
@@ -139,36 +161,52 @@ Result<std::optional<ScannedFrame>> FrameScanner::next() {
 
 namespace {
 
-// The genuine header with the lowest LSN above `lsn_min` in one segment, from `offset` on.
-Result<void> search_segment(LogSegmentReader& reader, const LogIdentity& identity, std::uint64_t offset,
-                            std::uint64_t lsn_min, std::span<const std::uint64_t> incarnations,
-                            std::optional<StrayFrame>& best) {
-    for (; offset < reader.size_bytes(); offset += kPageSize) {
-        ORB_TRY(const auto page, reader.read(offset, kPageSize));
-        const auto header = decode_frame_header(page, reader.segment(), offset, identity.uuid, identity.seed);
-        if (!header || header.value().lsn <= lsn_min) continue;
-        const bool counts = incarnations.empty() || std::find(incarnations.begin(), incarnations.end(),
-                                                              header.value().incarnation) != incarnations.end();
-        if (!counts || (best && best->header.lsn <= header.value().lsn)) continue;
-        best = StrayFrame{header.value(), {reader.segment(), offset}};
+// What a stray frame is looked for with.
+struct StraySearch {
+    const LogIdentity& identity;
+    std::uint64_t lsn_min;  // exclusive
+    std::span<const std::uint64_t> incarnations;
+    std::optional<StrayFrame> best = std::nullopt;
+
+    bool counts(const FrameHeader& header) const noexcept {
+        const bool ours = incarnations.empty() ||
+                          std::find(incarnations.begin(), incarnations.end(), header.incarnation) !=
+                              incarnations.end();
+        return ours && header.lsn > lsn_min && (!best || header.lsn < best->header.lsn);
     }
-    return ok();
-}
+
+    Result<void> look(LogSegmentReader& reader, std::uint64_t begin, std::uint64_t end) {
+        for (std::uint64_t offset = begin; offset < std::min(end, reader.size_bytes());
+             offset += kPageSize) {
+            ORB_TRY(const auto page, reader.read(offset, kPageSize));
+            const auto header =
+                decode_frame_header(page, reader.segment(), offset, identity.uuid, identity.seed);
+            if (header && counts(header.value()))
+                best = StrayFrame{header.value(), {reader.segment(), offset}};
+        }
+        return ok();
+    }
+};
 
 }  // namespace
 
-Result<std::optional<StrayFrame>> find_frame_behind(Io& io, const LogIdentity& identity, const ChainEnd& end,
+Result<std::optional<StrayFrame>> find_frame_behind(Io& io, const LogIdentity& identity,
+                                                    const ChainEnd& end,
                                                     std::span<const std::uint64_t> incarnations) {
-    std::optional<StrayFrame> best;
+    StraySearch search{identity, end.lsn + 1, incarnations};
     LogSegmentReader reader{io};
-    const std::uint64_t lsn_min = end.lsn + 1;
     ORB_TRY(reader.open(end.position.segment));
-    ORB_TRY(search_segment(reader, identity, end.position.offset, lsn_min, incarnations, best));
-    const auto next = reader.open(end.position.segment + 1);
-    if (!next && next.error() == make_error_code(Errc::log_corrupt)) return best;  // there is none
-    if (!next) return fail(next.error());
-    ORB_TRY(search_segment(reader, identity, kFirstFrameOffset, lsn_min, incarnations, best));
-    return best;
+    ORB_TRY(search.look(reader, end.position.offset, reader.size_bytes()));
+    ORB_TRY(const auto names, io.list("log"));
+    for (const std::string& name : names) {  // in order of id
+        const std::uint32_t segment = parse_log_segment_name(name);
+        if (segment <= end.position.segment) continue;
+        ORB_TRY(reader.open(segment));
+        const bool next = segment == end.position.segment + 1;
+        ORB_TRY(
+            search.look(reader, kFirstFrameOffset, next ? reader.size_bytes() : kFarSegmentBytes));
+    }
+    return search.best;
 }
 
 }  // namespace orbitalreg::cas

@@ -1,21 +1,23 @@
 #pragma once
-// FrameScanner walks the chain of frames from a position to the tail. Recovery, fsck and dump all read the log with it.
+// FrameScanner walks the chain of frames from a position to the tail. Recovery, fsck and dump all
+// read the log with it.
 //
 // Life     views of a frame are valid until the next call.
 // Memory   one window of at most kWindowSize, read past the page cache.
-// Errors   Errc::io_error after kReadAttempts failed reads: a page that cannot be read is no tail. Errc::log_corrupt for
-//          a segment that the chain needs and that is missing or cut, wrong_store, version_unsupported.
-
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string_view>
+// Errors   Errc::io_error after kReadAttempts failed reads: a page that cannot be read is no tail.
+//          Errc::log_corrupt for a segment that the chain needs and that is missing or cut,
+//          wrong_store, version_unsupported.
 
 #include "base/result.h"
 #include "cas/io.h"
 #include "format/frame.h"
 #include "format/page_buffer.h"
 #include "log/log_segment.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
 
 namespace orbitalreg::cas {
 
@@ -58,7 +60,8 @@ public:
     Result<void> open(std::uint32_t segment);
     std::uint32_t segment() const noexcept { return segment_; }
     std::uint64_t size_bytes() const noexcept { return size_bytes_; }  // of the file
-    // Bytes of the segment, fewer at its end. Valid until the next call. `size` is at most kFrameSizeMax.
+    // Bytes of the segment, fewer at its end. Valid until the next call. `size` is at most
+    // kFrameSizeMax.
     Result<ByteView> read(std::uint64_t offset, std::size_t size);
 
 private:
@@ -113,14 +116,16 @@ private:
     TailReason tail_reason_ = TailReason::empty;
 };
 
-// A genuine header from `end`'s position on, in its segment or the next, with an LSN above the next one: proof that
-// acknowledged frames before it are damaged. The one with the lowest LSN. `incarnations` limits what counts, when it is
-// not empty. Reads both segments whole.
+// A genuine header from `end`'s position on with an LSN above the next one: proof that acknowledged
+// frames before it are damaged. The one with the lowest LSN. `incarnations` limits what counts,
+// when it is not empty. Reads the rest of the segment, the next one whole, and the first frames of
+// those behind it.
 struct StrayFrame {
     FrameHeader header;
     LogPosition position;
 };
-Result<std::optional<StrayFrame>> find_frame_behind(Io& io, const LogIdentity& identity, const ChainEnd& end,
+Result<std::optional<StrayFrame>> find_frame_behind(Io& io, const LogIdentity& identity,
+                                                    const ChainEnd& end,
                                                     std::span<const std::uint64_t> incarnations);
 
 }  // namespace orbitalreg::cas

@@ -1,13 +1,13 @@
 #include "log/log_segment.h"
 
-#include <algorithm>
-#include <cerrno>
-
 #include "base/assert.h"
 #include "base/errors.h"
 #include "base/planted_bug.h"
 #include "cas/errors.h"
 #include "format/page_buffer.h"
+
+#include <algorithm>
+#include <cerrno>
 
 namespace orbitalreg::cas {
 namespace {
@@ -28,7 +28,8 @@ Result<void> write_zeros(File& file, std::uint64_t size_bytes) {
 }
 
 // A header is written once all else is there, so that a header tells a whole preparation.
-Result<void> fill_segment(File& file, const SegmentPlan& plan, std::uint32_t segment, SegmentFill fill) {
+Result<void> fill_segment(File& file, const SegmentPlan& plan, std::uint32_t segment,
+                          SegmentFill fill) {
     ORB_TRY(file.allocate(0, plan.size_bytes));
     if (fill == SegmentFill::zeros) {
         ORB_TRY(write_zeros(file, plan.size_bytes));
@@ -51,10 +52,11 @@ Result<void> sync_log_directory(Io& io, Durability durability) {
 
 }  // namespace
 
-Result<std::unique_ptr<File>> make_log_segment(Io& io, const SegmentPlan& plan, std::uint32_t segment,
-                                               SegmentFill fill) {
+Result<std::unique_ptr<File>> make_log_segment(Io& io, const SegmentPlan& plan,
+                                               std::uint32_t segment, SegmentFill fill) {
     const std::string path = log_segment_path(segment);
-    ORB_TRY(auto file, io.open(path, {.write = true, .create = true, .exclusive = true, .direct = true}));
+    ORB_TRY(auto file,
+            io.open(path, {.write = true, .create = true, .exclusive = true, .direct = true}));
     const auto filled = fill_segment(*file, plan, segment, fill);
     if (!filled && lacks_space(filled.error())) {
         file.reset();
@@ -66,19 +68,23 @@ Result<std::unique_ptr<File>> make_log_segment(Io& io, const SegmentPlan& plan, 
     return file;
 }
 
-SegmentSpares::SegmentSpares(Io& io, const SegmentPlan& plan, std::uint32_t spares_wanted, Metrics& metrics)
+SegmentSpares::SegmentSpares(Io& io, const SegmentPlan& plan, std::uint32_t spares_wanted,
+                             Metrics& metrics)
     : io_{io},
       plan_{plan},
       spares_wanted_{spares_wanted},
-      missing_{metrics.counter("log_spare_missing_total", "Log segments that were not ready when they were needed.")} {}
+      missing_{metrics.counter("log_spare_missing_total",
+                               "Log segments that were not ready when they were needed.")} {}
 
 Result<std::unique_ptr<File>> SegmentSpares::adopt_one(std::uint32_t segment) {
     ORB_TRY(auto file, io_.open(log_segment_path(segment), {.write = true, .direct = true}));
     ORB_TRY(const auto found, file->stat());
     const PageBuffer page{kPageSize};
     ORB_TRY(const auto size, file->read(0, page.bytes()));
-    const auto header = decode_log_segment_header(page.first(size), segment, plan_.identity.uuid, plan_.identity.seed);
-    if (!header || header.value().size_bytes() != plan_.size_bytes || found.size_bytes < plan_.size_bytes) {
+    const auto header = decode_log_segment_header(page.first(size), segment, plan_.identity.uuid,
+                                                  plan_.identity.seed);
+    if (!header || header.value().size_bytes() != plan_.size_bytes ||
+        found.size_bytes < plan_.size_bytes) {
         return std::unique_ptr<File>{};
     }
     if (plan_.durability == Durability::full) {
@@ -143,13 +149,15 @@ Result<bool> SegmentSpares::prepare_one() {
 
 Result<std::shared_ptr<File>> SegmentFiles::open(std::uint32_t segment) {
     const std::lock_guard lock{mutex_};
-    const auto found = std::find_if(recent_.begin(), recent_.end(),
-                                    [segment](const auto& entry) { return entry.first == segment; });
+    const auto found = std::find_if(recent_.begin(), recent_.end(), [segment](const auto& entry) {
+        return entry.first == segment;
+    });
     if (found != recent_.end()) {
         recent_.splice(recent_.begin(), recent_, found);
         return recent_.front().second;
     }
-    ORB_TRY(auto opened, io_.open(log_segment_path(segment), {.direct = true, .random_access = true}));
+    ORB_TRY(auto opened,
+            io_.open(log_segment_path(segment), {.direct = true, .random_access = true}));
     recent_.emplace_front(segment, std::move(opened));
     if (recent_.size() > kOpenMax) recent_.pop_back();
     return recent_.front().second;

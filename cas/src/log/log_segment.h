@@ -1,14 +1,6 @@
 #pragma once
 // Log segments as files: making them, keeping spares ready ahead, and reading applied bytes back.
 
-#include <condition_variable>
-#include <cstdint>
-#include <list>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <utility>
-
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -16,6 +8,14 @@
 #include "cas/options.h"
 #include "format/address.h"
 #include "format/log_segment_header.h"
+
+#include <condition_variable>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
 
 namespace orbitalreg::cas {
 
@@ -38,22 +38,25 @@ enum class SegmentFill : std::uint8_t {
     allocated,  // reads as zero, at once
 };
 
-// Makes the file of `segment`; its header and name are durable when this returns. Errc::no_space leaves nothing behind;
-// any other error is not to be tried again.
-Result<std::unique_ptr<File>> make_log_segment(Io& io, const SegmentPlan& plan, std::uint32_t segment, SegmentFill fill);
+// Makes the file of `segment`; its header and name are durable when this returns. Errc::no_space
+// leaves nothing behind; any other error is not to be tried again.
+Result<std::unique_ptr<File>> make_log_segment(Io& io, const SegmentPlan& plan,
+                                               std::uint32_t segment, SegmentFill fill);
 
 // SegmentSpares keeps the next segments ready, so that no commit waits for zeros or a directory.
 //
-// Threads  take() on the sequencer, prepare_one() on the background executor, which may be another thread.
+// Threads  take() on the sequencer, prepare_one() on the background executor, which may be another
+//          thread.
 // I1       no id is made twice at a time: take() waits for the one that is being prepared.
 class SegmentSpares {
 public:
     SegmentSpares(Io& io, const SegmentPlan& plan, std::uint32_t spares_wanted, Metrics& metrics);
 
-    // Looks at the files behind segment `last_used`: whole preparations are taken over, made durable once more; others
-    // are removed. Before any other call.
+    // Looks at the files behind segment `last_used`: whole preparations are taken over, made
+    // durable once more; others are removed. Before any other call.
     Result<void> adopt(std::uint32_t last_used);
-    // Segment `segment`, the next one of the log. Without a spare an allocated one, counted. Errc::no_space is not final.
+    // Segment `segment`, the next one of the log. Without a spare an allocated one, counted.
+    // Errc::no_space is not final.
     Result<std::unique_ptr<File>> take(std::uint32_t segment);
     // Makes one spare if one is wanted; whether another one is wanted then.
     Result<bool> prepare_one();
@@ -83,7 +86,8 @@ public:
     static constexpr std::size_t kOpenMax = 64;
 
     explicit SegmentFiles(Io& io) noexcept : io_{io} {}
-    Result<std::shared_ptr<File>> open(std::uint32_t segment);  // shared: a reader may outlast its place in here
+    Result<std::shared_ptr<File>> open(
+        std::uint32_t segment);  // shared: a reader may outlast its place in here
 
 private:
     Io& io_;

@@ -1,10 +1,10 @@
 #include "log/log_tail.h"
 
-#include <algorithm>
-
 #include "base/assert.h"
 #include "base/planted_bug.h"
 #include "cas/errors.h"
+
+#include <algorithm>
 
 namespace orbitalreg::cas {
 namespace {
@@ -13,12 +13,16 @@ constexpr std::uint64_t kFrameTargetMax = 4_MiB;
 
 }  // namespace
 
-FrameLimits FrameLimits::of(const StoreOptions& options, std::uint64_t segment_size_bytes) noexcept {
+FrameLimits FrameLimits::of(const StoreOptions& options,
+                            std::uint64_t segment_size_bytes) noexcept {
     const std::uint64_t quarter = segment_size_bytes / 4;
     FrameLimits limits;
-    // A page less than a quarter, so that a full frame and a last group fit half a segment with header and padding.
-    limits.target_bytes = std::min({options.frame_size_target_bytes, quarter - kPageSize, std::uint64_t{kFrameTargetMax}});
-    limits.group_bytes = std::min({options.group_size_max_bytes, quarter, std::uint64_t{kFrameTargetMax - kPageSize}});
+    // A page less than a quarter, so that a full frame and a last group fit half a segment with
+    // header and padding.
+    limits.target_bytes = std::min(
+        {options.frame_size_target_bytes, quarter - kPageSize, std::uint64_t{kFrameTargetMax}});
+    limits.group_bytes = std::min(
+        {options.group_size_max_bytes, quarter, std::uint64_t{kFrameTargetMax - kPageSize}});
     limits.records = std::max<std::uint32_t>(options.frame_records_max, 1);
     limits.target_bytes = std::max<std::uint64_t>(limits.target_bytes, 1);
     ORB_ASSERT(limits.frame_bytes() <= segment_size_bytes / 2);
@@ -26,8 +30,8 @@ FrameLimits FrameLimits::of(const StoreOptions& options, std::uint64_t segment_s
     return limits;
 }
 
-LogTail::LogTail(Io& io, Clock& clock, Metrics& metrics, const SegmentPlan& plan, SegmentSpares& spares, StoreTime& time,
-                 std::uint64_t frame_bytes_max)
+LogTail::LogTail(Io& io, Clock& clock, Metrics& metrics, const SegmentPlan& plan,
+                 SegmentSpares& spares, StoreTime& time, std::uint64_t frame_bytes_max)
     : io_{io},
       clock_{clock},
       plan_{plan},
@@ -38,7 +42,8 @@ LogTail::LogTail(Io& io, Clock& clock, Metrics& metrics, const SegmentPlan& plan
       buffer_{static_cast<std::size_t>(frame_bytes_max)} {}
 
 Result<void> LogTail::open(const ChainEnd& end) {
-    ORB_TRY(file_, io_.open(log_segment_path(end.position.segment), {.write = true, .direct = true}));
+    ORB_TRY(file_,
+            io_.open(log_segment_path(end.position.segment), {.write = true, .direct = true}));
     ORB_TRY(const auto found, file_->stat());
     if (found.size_bytes < plan_.size_bytes) return fail(Errc::log_corrupt);
     end_ = end;
@@ -74,7 +79,8 @@ MutableByteView LogTail::room() const noexcept {
     return buffer_.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer_.size())));
 }
 
-ScannedFrame LogTail::seal(FrameKind kind, std::uint32_t payload_bytes, std::uint32_t record_count) noexcept {
+ScannedFrame LogTail::seal(FrameKind kind, std::uint32_t payload_bytes,
+                           std::uint32_t record_count) noexcept {
     FrameHeader header;
     header.kind = kind;
     header.record_count = record_count;
@@ -98,7 +104,8 @@ Result<void> LogTail::write(const ScannedFrame& frame) {
     const bool durable = plan_.durability == Durability::full;
     auto written = durable ? file_->write_dsync(frame.position.offset, frame.bytes)
                            : file_->write(frame.position.offset, frame.bytes);
-    if (!written && ORB_PLANTED(retry_failed_fsync)) written = file_->write(frame.position.offset, frame.bytes);
+    if (!written && ORB_PLANTED(retry_failed_fsync))
+        written = file_->write(frame.position.offset, frame.bytes);
     if (!written) return fail(written.error());
     write_seconds_.observe_ns(clock_.steady_ns() - begun_ns);
     bytes_.add(frame.bytes.size());

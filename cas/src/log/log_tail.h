@@ -1,16 +1,13 @@
 #pragma once
-// LogTail is the writing end of the log: it lays one frame into its buffer, seals it for its place in the chain and
-// writes it durably, and goes on to the next segment when the current one is full.
+// LogTail is the writing end of the log: it lays one frame into its buffer, seals it for its place
+// in the chain and writes it durably, and goes on to the next segment when the current one is full.
 //
 // Life     open() -> { reserve() -> begin() -> room() -> seal() -> write() }*.
 // Threads  use from one, the sequencer.
-// Errors   Errc::no_space: no next segment could be made, nothing changed. Any other error is final: the store must turn
-//          read-only, and write() is not to be called again.
+// Errors   Errc::no_space: no next segment could be made, nothing changed. Any other error is
+//          final: the store must turn read-only, and write() is not to be called again.
 // I1       a page is free behind the last frame of a segment until its segment_end is written.
 // I2       the successor of the last frame written is written exactly at position().
-
-#include <cstdint>
-#include <memory>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -20,6 +17,9 @@
 #include "log/group.h"
 #include "log/log_segment.h"
 #include "log/store_time.h"
+
+#include <cstdint>
+#include <memory>
 
 namespace orbitalreg::cas {
 
@@ -38,8 +38,8 @@ struct FrameLimits {
 
 class LogTail {
 public:
-    LogTail(Io& io, Clock& clock, Metrics& metrics, const SegmentPlan& plan, SegmentSpares& spares, StoreTime& time,
-            std::uint64_t frame_bytes_max);
+    LogTail(Io& io, Clock& clock, Metrics& metrics, const SegmentPlan& plan, SegmentSpares& spares,
+            StoreTime& time, std::uint64_t frame_bytes_max);
 
     // Writes go on behind `end`, where a segment exists.
     Result<void> open(const ChainEnd& end);
@@ -53,10 +53,12 @@ public:
     // Buffer for that frame, as far as the segment has room.
     MutableByteView room() const noexcept;
     // Header and checksums; payload and padding are in the buffer.
-    ScannedFrame seal(FrameKind kind, std::uint32_t payload_bytes, std::uint32_t record_count) noexcept;
+    ScannedFrame seal(FrameKind kind, std::uint32_t payload_bytes,
+                      std::uint32_t record_count) noexcept;
     // Durable when it returns success. The sealed frame stays readable until the next begin().
     Result<void> write(const ScannedFrame& frame);
-    // A frame without payload, in a place of its own; the next segment takes it when only segment_end fits.
+    // A frame without payload, in a place of its own; the next segment takes it when only
+    // segment_end fits.
     Result<void> write_bare(FrameKind kind);
 
     const ChainEnd& end() const noexcept { return end_; }

@@ -1,15 +1,15 @@
 #pragma once
-// ReadOnlySwitch turns the store read-only, once and for good: only recovery ends it. A failed write or sync is never
-// tried again, since the pages may be gone.
+// ReadOnlySwitch turns the store read-only, once and for good: only recovery ends it. A failed
+// write or sync is never tried again, since the pages may be gone.
 //
 // Threads  any.
+
+#include "base/log.h"
 
 #include <atomic>
 #include <mutex>
 #include <string>
 #include <string_view>
-
-#include "base/log.h"
 
 namespace orbitalreg::cas {
 

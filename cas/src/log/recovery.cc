@@ -1,15 +1,16 @@
 #include "log/recovery.h"
 
-#include <array>
-
 #include "base/assert.h"
 #include "base/planted_bug.h"
 #include "cas/errors.h"
 
+#include <array>
+
 namespace orbitalreg::cas {
 namespace {
 
-// What this version does not know and need not know is left out; what it must know and does not refuses the log.
+// What this version does not know and need not know is left out; what it must know and does not
+// refuses the log.
 Result<void> verify_records(const FrameTarget& target, std::vector<FrameRecord>& records) {
     std::vector<FrameRecord> kept;
     kept.reserve(records.size());
@@ -17,7 +18,8 @@ Result<void> verify_records(const FrameTarget& target, std::vector<FrameRecord>&
         const RecordOwner owner = found.record.owner;
         const bool owner_known = owner == RecordOwner::cas || owner == RecordOwner::catalog;
         const Result<void> verified =
-            owner_known ? target.verify(found.record) : Result<void>{make_error_code(Errc::version_unsupported)};
+            owner_known ? target.verify(found.record)
+                        : Result<void>{make_error_code(Errc::version_unsupported)};
         if (verified) {
             kept.push_back(found);
             continue;
@@ -30,7 +32,8 @@ Result<void> verify_records(const FrameTarget& target, std::vector<FrameRecord>&
     return ok();
 }
 
-Result<std::uint64_t> replay_frame(FrameTarget& target, const ScannedFrame& frame, std::vector<AppliedRecord>& scratch) {
+Result<std::uint64_t> replay_frame(FrameTarget& target, const ScannedFrame& frame,
+                                   std::vector<AppliedRecord>& scratch) {
     if (frame.header.kind != FrameKind::data) return std::uint64_t{0};
     ORB_TRY(auto records, decode_records(frame.header, frame.position.offset, frame.bytes));
     ORB_TRY(verify_records(target, records));
@@ -46,7 +49,8 @@ LogIdentity log_identity(const Superblock& superblock) noexcept {
     return {superblock.uuid, AddressSeed{superblock.secret}};
 }
 
-void apply_frame(FrameTarget& target, const FrameContext& frame, std::span<const FrameRecord> records,
+void apply_frame(FrameTarget& target, const FrameContext& frame,
+                 std::span<const FrameRecord> records,
                  std::vector<AppliedRecord>& scratch) noexcept {
     scratch.clear();
     for (const FrameRecord& found : records) {
@@ -60,7 +64,8 @@ void apply_frame(FrameTarget& target, const FrameContext& frame, std::span<const
 
 Result<ReplayedLog> replay_log(Io& io, const Superblock& superblock, FrameTarget& target, Log& log,
                                const std::function<void(const ScannedFrame&)>& visit) {
-    FrameScanner scanner{io, log_identity(superblock), {superblock.log_end_lsn, superblock.incarnation}};
+    FrameScanner scanner{
+        io, log_identity(superblock), {superblock.log_end_lsn, superblock.incarnation}};
     ReplayedLog replayed;
     std::vector<AppliedRecord> scratch;
     for (;;) {
@@ -84,12 +89,15 @@ Result<ReplayedLog> replay_log(Io& io, const Superblock& superblock, FrameTarget
     return replayed;
 }
 
-Result<void> check_log_end(Io& io, const Superblock& superblock, const ReplayedLog& replayed, Log& log) {
+Result<void> check_log_end(Io& io, const Superblock& superblock, const ReplayedLog& replayed,
+                           Log& log) {
     const ChainEnd& end = replayed.end;
-    // In a backup's copy the original's frames lie behind the end; only frames of the copy itself count.
+    // In a backup's copy the original's frames lie behind the end; only frames of the copy itself
+    // count.
     const std::array<std::uint64_t, 1> ours{superblock.incarnation};
-    const std::span<const std::uint64_t> incarnations =
-        superblock.log_end_lsn == 0 ? std::span<const std::uint64_t>{} : std::span<const std::uint64_t>{ours};
+    const std::span<const std::uint64_t> incarnations = superblock.log_end_lsn == 0
+                                                            ? std::span<const std::uint64_t>{}
+                                                            : std::span<const std::uint64_t>{ours};
     ORB_TRY(const auto stray, find_frame_behind(io, log_identity(superblock), end, incarnations));
     if (stray) {
         log.error("acknowledged frames of the log are damaged",
@@ -100,8 +108,9 @@ Result<void> check_log_end(Io& io, const Superblock& superblock, const ReplayedL
                    {"found", to_string(replayed.tail_reason)}});
         return fail(Errc::log_corrupt);
     }
-    const bool clean_lost = superblock.clean_lsn > end.lsn ||
-                            (superblock.clean_lsn == end.lsn && end.lsn != 0 && end.kind != FrameKind::closed);
+    const bool clean_lost =
+        superblock.clean_lsn > end.lsn ||
+        (superblock.clean_lsn == end.lsn && end.lsn != 0 && end.kind != FrameKind::closed);
     if (clean_lost) {
         log.error("the log ends before the frame that the last clean stop wrote",
                   {{"last_lsn", end.lsn}, {"clean_lsn", superblock.clean_lsn}});

@@ -1,13 +1,12 @@
 #pragma once
-// Recovery replays the log into the state and decides where it ends: at a torn tail, or in corruption.
+// Recovery replays the log into the state and decides where it ends: at a torn tail, or in
+// corruption.
 //
-// replay_log()      every frame from segment 1 by the successor rule; each group applied once, after it was verified.
-// check_log_end()   torn or corrupt: acknowledged frames behind the tail, or a clean stop above it, refuse the opening.
+// replay_log()      every frame from segment 1 by the successor rule; each group applied once,
+// after it was verified. check_log_end()   torn or corrupt: acknowledged frames behind the tail, or
+// a clean stop above it, refuse the opening.
 //
 // Threads  the caller's; nothing else runs yet.
-
-#include <cstdint>
-#include <functional>
 
 #include "base/log.h"
 #include "base/result.h"
@@ -15,6 +14,9 @@
 #include "format/record.h"
 #include "format/superblock.h"
 #include "log/frame_scanner.h"
+
+#include <cstdint>
+#include <functional>
 
 namespace orbitalreg::cas {
 
@@ -26,7 +28,8 @@ struct ReplayedLog {
 };
 
 // Applies the records of one durable frame, group by group. `scratch` is reused between frames.
-void apply_frame(FrameTarget& target, const FrameContext& frame, std::span<const FrameRecord> records,
+void apply_frame(FrameTarget& target, const FrameContext& frame,
+                 std::span<const FrameRecord> records,
                  std::vector<AppliedRecord>& scratch) noexcept;
 
 // `visit` sees each frame before it is applied; may be null.
@@ -34,7 +37,8 @@ Result<ReplayedLog> replay_log(Io& io, const Superblock& superblock, FrameTarget
                                const std::function<void(const ScannedFrame&)>& visit = nullptr);
 
 // Errc::log_corrupt, said once in the log with the LSNs that are damaged.
-Result<void> check_log_end(Io& io, const Superblock& superblock, const ReplayedLog& replayed, Log& log);
+Result<void> check_log_end(Io& io, const Superblock& superblock, const ReplayedLog& replayed,
+                           Log& log);
 
 LogIdentity log_identity(const Superblock& superblock) noexcept;
 

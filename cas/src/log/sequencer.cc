@@ -1,5 +1,9 @@
 #include "log/sequencer.h"
 
+#include "base/assert.h"
+#include "base/planted_bug.h"
+#include "log/recovery.h"
+
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/prefer.hpp>
@@ -7,10 +11,6 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
-
-#include "base/assert.h"
-#include "base/planted_bug.h"
-#include "log/recovery.h"
 
 namespace orbitalreg::cas {
 namespace {
@@ -72,15 +72,20 @@ void Liveness::end() {
     left_.wait(lock, [this] { return inside_ == 0; });
 }
 
-Sequencer::Sequencer(StoreEnvironment environment, const StoreOptions& options, FrameLimits limits, Parts parts)
+Sequencer::Sequencer(StoreEnvironment environment, const StoreOptions& options, FrameLimits limits,
+                     Parts parts)
     : environment_{std::move(environment)},
       options_{options},
       limits_{limits},
       parts_{std::move(parts)},
-      requests_total_{environment_.metrics.counter("commit_requests_total", "Requests given to the log.")},
-      frames_total_{environment_.metrics.counter("commit_frames_total", "Data frames written to the log.")},
-      records_total_{environment_.metrics.counter("commit_records_total", "Records written to the log.")},
-      commit_seconds_{environment_.metrics.histogram("commit_seconds", "Time from a request to its answer.")},
+      requests_total_{
+          environment_.metrics.counter("commit_requests_total", "Requests given to the log.")},
+      frames_total_{
+          environment_.metrics.counter("commit_frames_total", "Data frames written to the log.")},
+      records_total_{
+          environment_.metrics.counter("commit_records_total", "Records written to the log.")},
+      commit_seconds_{
+          environment_.metrics.histogram("commit_seconds", "Time from a request to its answer.")},
       liveness_{std::make_shared<Liveness>()} {
     publish_end();
 }
@@ -95,7 +100,7 @@ Sequencer::~Sequencer() {
     liveness_->end();
 }
 
-// --- submission, any thread -----------------------------------------------------------------------------------------
+// --- submission, any thread ---
 
 Awaitable<Result<Committed>> Sequencer::send(CommitRequest::Kind kind, Group group) {
     return asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<Committed>)>(
@@ -110,13 +115,16 @@ Awaitable<Result<Committed>> Sequencer::submit(Group group) {
     return send(CommitRequest::Kind::commit, std::move(group));
 }
 
-Awaitable<Result<Committed>> Sequencer::stop(Group last) { return send(CommitRequest::Kind::stop, std::move(last)); }
+Awaitable<Result<Committed>> Sequencer::stop(Group last) {
+    return send(CommitRequest::Kind::stop, std::move(last));
+}
 
 void Sequencer::enqueue(std::unique_ptr<CommitRequest> request) {
     request->submitted_ns = environment_.clock.steady_ns();
     if (request->kind == CommitRequest::Kind::commit) {
         requests_total_.add();
-        if (stopping_.load(std::memory_order_relaxed)) return answer_at_once(std::move(request), Errc::stopped);
+        if (stopping_.load(std::memory_order_relaxed))
+            return answer_at_once(std::move(request), Errc::stopped);
         if (parts_.read_only.on()) return answer_at_once(std::move(request), Errc::read_only);
         if (pending_.load(std::memory_order_relaxed) >= options_.sequencer_queue_max) {
             return answer_at_once(std::move(request), Errc::overloaded);
@@ -124,9 +132,12 @@ void Sequencer::enqueue(std::unique_ptr<CommitRequest> request) {
     }
     pending_.fetch_add(1, std::memory_order_relaxed);
     switch (queue_.push(request)) {
-        case CommitQueue::Pushed::first: return wake();
-        case CommitQueue::Pushed::behind_others: return;
-        case CommitQueue::Pushed::closed: break;
+        case CommitQueue::Pushed::first:
+            return wake();
+        case CommitQueue::Pushed::behind_others:
+            return;
+        case CommitQueue::Pushed::closed:
+            break;
     }
     pending_.fetch_sub(1, std::memory_order_relaxed);
     answer_at_once(std::move(request), Errc::stopped);
@@ -139,7 +150,7 @@ void Sequencer::answer_at_once(std::unique_ptr<CommitRequest> request, ErrorCode
     post_batch(std::move(batch));
 }
 
-// --- building a frame -----------------------------------------------------------------------------------------------
+// --- building a frame ---
 
 void Sequencer::take_requests() {
     for (auto& request : queue_.take()) {
@@ -169,8 +180,8 @@ Sequencer::Built Sequencer::build_frame() {
 }
 
 bool Sequencer::frame_full() const noexcept {
-    return payload_->payload_bytes() >= limits_.target_bytes || payload_->record_count() >= limits_.records ||
-           !payload_->fits(limits_.group_bytes);
+    return payload_->payload_bytes() >= limits_.target_bytes ||
+           payload_->record_count() >= limits_.records || !payload_->fits(limits_.group_bytes);
 }
 
 void Sequencer::admit_waiting() {
@@ -202,16 +213,19 @@ void Sequencer::admit(std::unique_ptr<CommitRequest> request) {
     admitted_.push_back(std::move(request));
 }
 
-// --- writing and applying it ----------------------------------------------------------------------------------------
+// --- writing and applying it ---
 
 void Sequencer::write_frame() {
     if (parts_.read_only.on()) {  // since the frame was built
-        for (auto& request : std::exchange(admitted_, {})) answer(std::move(request), fail(Errc::read_only));
+        for (auto& request : std::exchange(admitted_, {}))
+            answer(std::move(request), fail(Errc::read_only));
         return deliver();
     }
-    if (payload_->record_count() == 0) {  // nothing to write: all checks passed against what is durable already
+    if (payload_->record_count() ==
+        0) {  // nothing to write: all checks passed against what is durable already
         for (auto& request : std::exchange(admitted_, {})) {
-            answer(std::move(request), Committed{Lsn{parts_.tail.end().lsn}, parts_.tail.end().store_time_ms});
+            answer(std::move(request),
+                   Committed{Lsn{parts_.tail.end().lsn}, parts_.tail.end().store_time_ms});
         }
         return deliver();
     }
@@ -242,7 +256,8 @@ void Sequencer::apply(const ScannedFrame& frame) {
 
 void Sequencer::fail_frame(const ErrorCode& error) {
     parts_.read_only.set("a write to the log failed: " + error.message());
-    for (auto& request : std::exchange(admitted_, {})) answer(std::move(request), fail(Errc::outcome_unknown));
+    for (auto& request : std::exchange(admitted_, {}))
+        answer(std::move(request), fail(Errc::outcome_unknown));
     answer_waiting(Errc::read_only);
     deliver();
 }
@@ -270,9 +285,11 @@ void Sequencer::deliver() {
     for (auto& request : std::exchange(answers_, {})) {
         commit_seconds_.observe_ns(now_ns - request->submitted_ns);
         pending_.fetch_sub(1, std::memory_order_relaxed);
-        auto batch = std::find_if(batches.begin(), batches.end(),
-                                  [&](const AnswerBatch& b) { return b.executor == request->executor; });
-        if (batch == batches.end()) batch = batches.insert(batches.end(), AnswerBatch{request->executor, {}});
+        auto batch = std::find_if(batches.begin(), batches.end(), [&](const AnswerBatch& b) {
+            return b.executor == request->executor;
+        });
+        if (batch == batches.end())
+            batch = batches.insert(batches.end(), AnswerBatch{request->executor, {}});
         batch->requests.push_back(std::move(request));
     }
     for (AnswerBatch& batch : batches) post_batch(std::move(batch));
@@ -291,7 +308,8 @@ Result<Committed> Sequencer::commit_now(Group& group) {
         ORB_TRY(group.check(group, context_));
     }
     if (encoded_size_max(group.records) > limits_.group_bytes) return fail(Errc::change_too_large);
-    if (group.records.empty()) return Committed{Lsn{parts_.tail.end().lsn}, parts_.tail.end().store_time_ms};
+    if (group.records.empty())
+        return Committed{Lsn{parts_.tail.end().lsn}, parts_.tail.end().store_time_ms};
     payload_.emplace(parts_.tail.room());
     payload_->add(group.records);
     payload_->finish();
@@ -308,7 +326,7 @@ Result<Committed> Sequencer::commit_now(Group& group) {
     return Committed{context_.lsn, context_.store_time_ms};
 }
 
-// --- idling and stopping --------------------------------------------------------------------------------------------
+// --- idling and stopping ---
 
 std::int64_t Sequencer::idle_at_ns() const noexcept {
     return last_write_ns_ + options_.idle_frame_after_ms * 1'000'000;
@@ -316,7 +334,8 @@ std::int64_t Sequencer::idle_at_ns() const noexcept {
 
 // Whether the last frame is one whose rot could be taken for a torn tail.
 bool Sequencer::idle_due() const noexcept {
-    return parts_.tail.last_kind() == FrameKind::data && !idle_tried_ && !finished_ && !parts_.read_only.on();
+    return parts_.tail.last_kind() == FrameKind::data && !idle_tried_ && !finished_ &&
+           !parts_.read_only.on();
 }
 
 void Sequencer::write_idle() {
@@ -374,7 +393,7 @@ void Sequencer::close_queue() {
     }
 }
 
-// --- on a thread of its own -----------------------------------------------------------------------------------------
+// --- on a thread of its own ---
 
 void Sequencer::start() {
     started_ = true;
@@ -430,7 +449,7 @@ void Sequencer::wait_for_work() {
     wake_ = false;
 }
 
-// --- as handlers on the background executor -------------------------------------------------------------------------
+// --- as handlers on the background executor ---
 
 void Sequencer::post_step(void (Sequencer::*step)()) {
     asio::post(environment_.background, [liveness = liveness_, self = this, step] {
@@ -450,7 +469,8 @@ void Sequencer::step_build() {
     }
     deliver();
     if (built == Built::nothing && !stops_.empty()) return finish();
-    if (!waiting_.empty() || !queue_.empty()) return post_step(&Sequencer::step_build);
+    if (!waiting_.empty() || !queue_.empty() || !stops_.empty())
+        return post_step(&Sequencer::step_build);
     arm_idle();
 }
 
@@ -480,7 +500,7 @@ Awaitable<void> Sequencer::idle_timer(std::shared_ptr<Liveness> liveness, Sequen
     }
 }
 
-// --- spares ---------------------------------------------------------------------------------------------------------
+// --- spares ---
 
 void Sequencer::request_spares() { post_step(&Sequencer::prepare_spares); }
 

@@ -1,18 +1,30 @@
 #pragma once
-// The Sequencer is the one commit point. It takes requests in order, admits into one frame those that do not conflict,
-// checks each against applied state, writes the frame durably, applies it, and answers: group commit, one frame in flight.
+// The Sequencer is the one commit point. It takes requests in order, admits into one frame those
+// that do not conflict, checks each against applied state, writes the frame durably, applies it,
+// and answers: group commit, one frame in flight.
 //
-//   submit ──queue──> waiting ──admitted, check passed──> frame ──durable──> applied ──> answered
-//                        │  └─ conflicts, frame full: the next frame            └─ write failed: outcome_unknown
-//                        └─ check refused: answered with its error
+//   submit ─queue─> waiting ─admitted, checked─> frame ─durable─> applied ─> answered
+//                    │  └─ conflicts, or frame full: the next frame
+//                    └─ refused by its check: answered
+//   a failed write: the store turns read-only; the frame's requests get outcome_unknown
 //
-// Life     start() -> stop(). Destroying it is as safe as kill -9: what waits is dropped unanswered.
+// Life     start() -> stop(). Destroying it is as safe as kill -9: what waits is dropped
+//          unanswered.
 // Durable  a request is answered with success after its frame is durable and applied.
-// Threads  submit() and stop() from any. All else on the sequencer: a thread of its own, or handlers on the background
-//          executor (StoreEnvironment::sequencer_on_executor), where a frame is built in one handler and written in another.
-// Limits   StoreOptions::sequencer_queue_max requests; FrameLimits; kSkippedMax requests looked at that must wait.
+// Threads  submit() and stop() from any. All else on the sequencer: a thread of its own, or
+//          handlers on the background executor (StoreEnvironment::sequencer_on_executor), where a
+//          frame is built in one handler and written in another.
+// Limits   StoreOptions::sequencer_queue_max requests; FrameLimits; kSkippedMax requests looked at
+//          that must wait.
 // I1       a frame is built only after the one before is applied.
 // I2       once the store is read-only no further write to the log is made.
+
+#include "cas/store.h"
+#include "format/record.h"
+#include "log/admission.h"
+#include "log/commit_request.h"
+#include "log/log_tail.h"
+#include "log/read_only_switch.h"
 
 #include <condition_variable>
 #include <deque>
@@ -21,13 +33,6 @@
 #include <mutex>
 #include <optional>
 #include <thread>
-
-#include "cas/store.h"
-#include "format/record.h"
-#include "log/admission.h"
-#include "log/commit_request.h"
-#include "log/log_tail.h"
-#include "log/read_only_switch.h"
 
 namespace orbitalreg::cas {
 
@@ -60,7 +65,8 @@ public:
         std::function<Result<void>(Lsn closed)> write_clean;
     };
 
-    Sequencer(StoreEnvironment environment, const StoreOptions& options, FrameLimits limits, Parts parts);
+    Sequencer(StoreEnvironment environment, const StoreOptions& options, FrameLimits limits,
+              Parts parts);
     ~Sequencer();
 
     Awaitable<Result<Committed>> submit(Group group);
@@ -141,7 +147,7 @@ private:
     bool idle_tried_ = false;  // since the last data frame
     bool started_ = false;
     bool finished_ = false;
-    bool stepping_ = false;    // on the executor: a chain of steps is under way
+    bool stepping_ = false;  // on the executor: a chain of steps is under way
     bool idle_armed_ = false;
 
     std::mutex wake_mutex_;
@@ -149,7 +155,8 @@ private:
     bool wake_ = false;
     bool abandoned_ = false;
     std::thread thread_;
-    std::shared_ptr<Liveness> liveness_;  // shared with posted handlers, which may outlive the sequencer
+    // Shared with posted handlers, which may outlive the sequencer.
+    std::shared_ptr<Liveness> liveness_;
 };
 
 }  // namespace orbitalreg::cas

@@ -18,10 +18,12 @@ void StoreTime::resume(std::uint64_t frame_store_time_ms, std::int64_t frame_wal
 }
 
 std::uint64_t StoreTime::now_ms() noexcept {
-    const std::int64_t passed = std::max<std::int64_t>(clock_.boottime_ms() - start_boottime_ms_, 0);
+    const std::int64_t passed =
+        std::max<std::int64_t>(clock_.boottime_ms() - start_boottime_ms_, 0);
     const std::uint64_t candidate = start_store_time_ms_ + static_cast<std::uint64_t>(passed);
     std::uint64_t last = last_ms_.load(std::memory_order_relaxed);
-    while (candidate > last && !last_ms_.compare_exchange_weak(last, candidate, std::memory_order_relaxed)) {
+    while (candidate > last &&
+           !last_ms_.compare_exchange_weak(last, candidate, std::memory_order_relaxed)) {
     }
     return std::max(candidate, last);
 }

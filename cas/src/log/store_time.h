@@ -1,15 +1,16 @@
 #pragma once
-// StoreTime is the store's own clock: it stands in every frame, never falls, and is the only time that state machines
-// know. It advances by CLOCK_BOOTTIME while the store is open, and at the start by the wall time that has passed since
-// the last frame, at least nothing and at most an hour: a clock set ten years off expires nothing.
+// StoreTime is the store's own clock: it stands in every frame, never falls, and is the only time
+// that state machines know. It advances by CLOCK_BOOTTIME while the store is open, and at the start
+// by the wall time that has passed since the last frame, at least nothing and at most an hour: a
+// clock set ten years off expires nothing.
 //
 // Life     begin() or resume() once, before now_ms().
 // Threads  now_ms() from any.
 
+#include "base/clock.h"
+
 #include <atomic>
 #include <cstdint>
-
-#include "base/clock.h"
 
 namespace orbitalreg::cas {
 

@@ -1,21 +1,21 @@
 #include "log/superblock_file.h"
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <string_view>
-
 #include "base/errors.h"
 #include "cas/errors.h"
 #include "format/page_buffer.h"
 #include "log/log_segment.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string_view>
 
 namespace orbitalreg::cas {
 namespace {
 
 constexpr std::string_view kPath = "SUPER";
 constexpr std::string_view kNewPath = "SUPER.new";
-constexpr std::uint64_t kSegmentSizeMin = 4_MiB;   // by the file system's size
+constexpr std::uint64_t kSegmentSizeMin = 4_MiB;  // by the file system's size
 constexpr std::uint64_t kSegmentSizeMax = 64_MiB;
 constexpr std::uint64_t kSegmentsPerFileSystem = 256;
 
@@ -47,8 +47,10 @@ Result<Superblock> first_superblock(Io& io, const StoreOptions& options, Random&
     first.uuid[8] = (first.uuid[8] & std::byte{0x3f}) | std::byte{0x80};
     random.fill(first.secret);
     first.segment_size_pages = static_cast<std::uint32_t>(segment_size / kPageSize);
-    const std::uint64_t lane_pages = std::max<std::uint64_t>(options.lane_target_bytes / kPageSize, 1);
-    first.lane_target_pages = static_cast<std::uint32_t>(std::min<std::uint64_t>(lane_pages, UINT32_MAX));
+    const std::uint64_t lane_pages =
+        std::max<std::uint64_t>(options.lane_target_bytes / kPageSize, 1);
+    first.lane_target_pages =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(lane_pages, UINT32_MAX));
     first.incarnation = next_nonzero(random);
     return first;
 }
@@ -59,7 +61,8 @@ Result<void> remove_if_there(Io& io, std::string_view path) {
     return ok();
 }
 
-// A segment 1 that a store has used has a frame on its second page; without the secret only "not zero" can be seen.
+// A segment 1 that a store has used has a frame on its second page; without the secret only "not
+// zero" can be seen.
 Result<bool> segment_one_unused(Io& io) {
     auto file = io.open(log_segment_path(1), {.direct = true});
     if (!file) return absent(file.error()) ? Result<bool>{true} : Result<bool>{file.error()};
@@ -76,7 +79,8 @@ Result<std::vector<std::string>> list_if_there(Io& io, std::string_view path) {
 }
 
 Result<void> write_new_superblock(Io& io, const Superblock& first, Durability durability) {
-    ORB_TRY(auto file, io.open(kNewPath, {.write = true, .create = true, .exclusive = true, .direct = true}));
+    ORB_TRY(auto file,
+            io.open(kNewPath, {.write = true, .create = true, .exclusive = true, .direct = true}));
     const PageBuffer pages{kSuperblockFileSize};
     for (unsigned copy = 0; copy < kSuperblockCopies; ++copy) {
         encode_superblock(first, copy, pages.subspan(copy * kPageSize, kPageSize));
@@ -94,13 +98,18 @@ Result<SuperblockChoice> SuperblockFile::read() const {
     auto file = io_.open(kPath, {.direct = true});
     if (!file) return absent(file.error()) ? fail(Errc::not_a_store) : fail(file.error());
     const PageBuffer pages{kSuperblockFileSize};
+    bool all_read = true;
     for (unsigned copy = 0; copy < kSuperblockCopies; ++copy) {
         const MutableByteView page = pages.subspan(copy * kPageSize, kPageSize);
         // One page at a time: a sector that cannot be read must not hide the other copies.
         const auto count = file.value()->read(copy * kPageSize, page);
         if (!count || count.value() != kPageSize) std::fill(page.begin(), page.end(), std::byte{0});
+        all_read = all_read && count.has_value();
     }
-    return choose_superblock(pages.bytes());
+    auto choice = choose_superblock(pages.bytes());
+    // What cannot be read now may be sound.
+    if (!choice && !all_read) return fail(Errc::io_error);
+    return choice;
 }
 
 void SuperblockFile::adopt(const SuperblockChoice& choice) noexcept {
@@ -129,15 +138,18 @@ Result<void> SuperblockFile::write(Superblock next) {
 }
 
 Result<void> check_directory_empty(Io& io) {
-    static constexpr std::array<std::string_view, 6> kOurs{"LOCK", "log", "lane", "lost+found", "SUPER", "SUPER.new"};
+    static constexpr std::array<std::string_view, 6> kOurs{"LOCK",       "log",   "lane",
+                                                           "lost+found", "SUPER", "SUPER.new"};
     ORB_TRY(const auto names, io.list(""));
     for (const std::string& name : names) {
-        if (std::find(kOurs.begin(), kOurs.end(), name) == kOurs.end()) return fail(Errc::not_a_store);
+        if (std::find(kOurs.begin(), kOurs.end(), name) == kOurs.end())
+            return fail(Errc::not_a_store);
     }
     ORB_TRY(const auto segments, list_if_there(io, "log"));
     ORB_TRY(const auto lanes, list_if_there(io, "lane"));
     ORB_TRY(const auto unused, segment_one_unused(io));
-    const bool only_segment_one = segments.empty() || (segments.size() == 1 && parse_log_segment_name(segments[0]) == 1);
+    const bool only_segment_one =
+        segments.empty() || (segments.size() == 1 && parse_log_segment_name(segments[0]) == 1);
     if (!only_segment_one || !lanes.empty() || !unused) return fail(Errc::superblock_corrupt);
     return ok();
 }
@@ -151,7 +163,9 @@ Result<void> create_store(Io& io, const StoreOptions& options, Random& random) {
     }
     ORB_TRY(remove_if_there(io, log_segment_path(1)));
     ORB_TRY(remove_if_there(io, kNewPath));
-    const SegmentPlan plan{{first.uuid, AddressSeed{first.secret}}, first.incarnation, first.segment_size_bytes(),
+    const SegmentPlan plan{{first.uuid, AddressSeed{first.secret}},
+                           first.incarnation,
+                           first.segment_size_bytes(),
                            options.durability};
     ORB_TRY(make_log_segment(io, plan, 1, SegmentFill::zeros));
     ORB_TRY(write_new_superblock(io, first, options.durability));

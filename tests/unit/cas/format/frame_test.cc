@@ -1,10 +1,10 @@
 #include "format/frame.h"
 
-#include <gtest/gtest.h>
-
 #include "cas/errors.h"
 #include "format/log_segment_header.h"
 #include "format/page_buffer.h"
+
+#include <gtest/gtest.h>
 
 namespace orbitalreg::cas {
 namespace {
@@ -88,8 +88,13 @@ TEST(Frame, BelongsToItsPlaceAndStore) {
     EXPECT_EQ(decode(sealed.frame.bytes(), kSegment, kOffset + kPageSize).error(), bad);
     StoreUuid other = sample_uuid();
     other[3] = std::byte{0};
-    EXPECT_EQ(decode_frame_header(sealed.frame.bytes(), kSegment, kOffset, other, sample_seed()).error(), bad);
-    EXPECT_EQ(decode_frame_header(sealed.frame.bytes(), kSegment, kOffset, sample_uuid(), AddressSeed{}).error(), bad);
+    EXPECT_EQ(
+        decode_frame_header(sealed.frame.bytes(), kSegment, kOffset, other, sample_seed()).error(),
+        bad);
+    EXPECT_EQ(
+        decode_frame_header(sealed.frame.bytes(), kSegment, kOffset, sample_uuid(), AddressSeed{})
+            .error(),
+        bad);
     EXPECT_EQ(decode(sealed.frame.first(kFrameHeaderSize - 1)).error(), bad);
 }
 
@@ -110,16 +115,20 @@ TEST(LogSegmentHeader, RoundTripAndFlips) {
     const LogSegmentHeader header{kSegment, 0xfeed, sample_uuid(), 1024};
     const PageBuffer page{kPageSize};
     encode_log_segment_header(header, sample_seed(), page.bytes());
-    const auto decoded = decode_log_segment_header(page.bytes(), kSegment, sample_uuid(), sample_seed());
+    const auto decoded =
+        decode_log_segment_header(page.bytes(), kSegment, sample_uuid(), sample_seed());
     ASSERT_TRUE(decoded);
     EXPECT_EQ(decoded.value(), header);
     for (std::size_t at = 0; at < kPageSize; ++at) {
         page.data()[at] ^= std::byte{1};
-        ASSERT_FALSE(decode_log_segment_header(page.bytes(), kSegment, sample_uuid(), sample_seed())) << at;
+        ASSERT_FALSE(
+            decode_log_segment_header(page.bytes(), kSegment, sample_uuid(), sample_seed()))
+            << at;
         page.data()[at] ^= std::byte{1};
     }
-    EXPECT_EQ(decode_log_segment_header(page.bytes(), kSegment + 1, sample_uuid(), sample_seed()).error(),
-              make_error_code(Errc::bad_format));
+    EXPECT_EQ(
+        decode_log_segment_header(page.bytes(), kSegment + 1, sample_uuid(), sample_seed()).error(),
+        make_error_code(Errc::bad_format));
     EXPECT_EQ(decode_log_segment_header(page.bytes(), kSegment, StoreUuid{}, sample_seed()).error(),
               make_error_code(Errc::wrong_store));
 }
@@ -127,8 +136,8 @@ TEST(LogSegmentHeader, RoundTripAndFlips) {
 TEST(LogSegmentHeader, Names) {
     EXPECT_EQ(log_segment_path(0x1a2b), "log/0000000000001a2b.olog");
     EXPECT_EQ(parse_log_segment_name("0000000000001a2b.olog"), 0x1a2bu);
-    for (const char* name : {"0000000000001A2B.olog", "1a2b.olog", "0000000000001a2b.olane", "0000000100000000.olog",
-                             "0000000000001a2b.olog.new", ""}) {
+    for (const char* name : {"0000000000001A2B.olog", "1a2b.olog", "0000000000001a2b.olane",
+                             "0000000100000000.olog", "0000000000001a2b.olog.new", ""}) {
         EXPECT_EQ(parse_log_segment_name(name), 0u) << name;
     }
 }

@@ -1,11 +1,11 @@
 #include "format/record.h"
 
-#include <flatbuffers/flatbuffers.h>
-#include <gtest/gtest.h>
-
 #include "cas/errors.h"
 #include "format/page_buffer.h"
 #include "schema/records_generated.h"
+
+#include <flatbuffers/flatbuffers.h>
+#include <gtest/gtest.h>
 
 namespace orbitalreg::cas {
 namespace {
@@ -46,7 +46,9 @@ struct Encoded {
 
 TEST(Record, RoundTripOfGroups) {
     const std::vector<std::vector<GroupRecord>> groups{
-        {record(1, 24, 0), record(2, 7, 1)}, {record(3, 0, 65)}, {record(4, 64, 64), record(5, 1, 0), record(6, 0, 0)}};
+        {record(1, 24, 0), record(2, 7, 1)},
+        {record(3, 0, 65)},
+        {record(4, 64, 64), record(5, 1, 0), record(6, 0, 0)}};
     const Encoded encoded{groups};
     const auto decoded = decode_records(encoded.header, kOffset, encoded.frame);
     ASSERT_TRUE(decoded);
@@ -74,27 +76,32 @@ TEST(Record, RoundTripOfGroups) {
 
 TEST(Record, SizeBoundHolds) {
     for (std::size_t body = 0; body < 70; ++body) {
-        for (const std::size_t raw : {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{100}}) {
+        for (const std::size_t raw :
+             {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{100}}) {
             const std::vector<GroupRecord> group{record(1, body, raw)};
             const Encoded first{{group}};
             EXPECT_LE(first.header.payload_bytes, encoded_size_max(group));
             const Encoded second{{{record(1, 3, 0)}, group}};
             const Encoded alone{{{record(1, 3, 0)}}};
-            EXPECT_LE(second.header.payload_bytes, alone.header.payload_bytes + encoded_size_max(group));
+            EXPECT_LE(second.header.payload_bytes,
+                      alone.header.payload_bytes + encoded_size_max(group));
         }
     }
 }
 
-// With the checksum gone (a defect of ours, or a collision) the reader still never leaves the payload.
+// With the checksum gone (a defect of ours, or a collision) the reader still never leaves the
+// payload.
 TEST(Record, EveryFlippedBitIsRefusedOrStaysInside) {
     const Encoded encoded{{{record(1, 24, 10), record(2, 7, 0)}, {record(3, 8, 3)}}};
-    for (std::size_t bit = kFrameHeaderSize * 8; bit < (kFrameHeaderSize + encoded.header.payload_bytes) * 8; ++bit) {
+    for (std::size_t bit = kFrameHeaderSize * 8;
+         bit < (kFrameHeaderSize + encoded.header.payload_bytes) * 8; ++bit) {
         encoded.buffer.data()[bit / 8] ^= std::byte{1} << (bit % 8);
         const auto decoded = decode_records(encoded.header, kOffset, encoded.frame);
         if (decoded) {
             for (const FrameRecord& found : decoded.value()) {
                 ASSERT_GE(found.record.body.data(), encoded.frame.data());
-                ASSERT_LE(found.record.body.data() + found.record.body.size(), encoded.frame.data() + encoded.frame.size());
+                ASSERT_LE(found.record.body.data() + found.record.body.size(),
+                          encoded.frame.data() + encoded.frame.size());
             }
         } else {
             ASSERT_EQ(decoded.error(), make_error_code(Errc::bad_format));
@@ -147,9 +154,11 @@ std::vector<std::uint8_t> digest_bytes(std::uint8_t algorithm = 1) {
     return bytes;
 }
 
-std::vector<std::byte> blob_commit(const std::vector<std::uint8_t>& digest, std::uint32_t lane, std::uint32_t pages) {
+std::vector<std::byte> blob_commit(const std::vector<std::uint8_t>& digest, std::uint32_t lane,
+                                   std::uint32_t pages) {
     return body_of([&](auto& builder) {
-        return records::CreateBlobCommit(builder, builder.CreateVector(digest), 100, lane, lane == 0 ? 0 : 8, pages);
+        return records::CreateBlobCommit(builder, builder.CreateVector(digest), 100, lane,
+                                         lane == 0 ? 0 : 8, pages);
     });
 }
 
@@ -157,11 +166,15 @@ TEST(Record, BodiesAreVerified) {
     EXPECT_TRUE(verify_cas_body(RecordType::blob_commit, blob_commit(digest_bytes(), 0, 0)));
     EXPECT_TRUE(verify_cas_body(RecordType::blob_commit, blob_commit(digest_bytes(2), 1, 3)));
     const ErrorCode bad = Errc::bad_format;
-    EXPECT_EQ(verify_cas_body(RecordType::blob_commit, blob_commit(digest_bytes(3), 0, 0)).error(), bad);
+    EXPECT_EQ(verify_cas_body(RecordType::blob_commit, blob_commit(digest_bytes(3), 0, 0)).error(),
+              bad);
     EXPECT_EQ(verify_cas_body(RecordType::blob_commit, blob_commit({}, 0, 0)).error(), bad);
-    EXPECT_EQ(verify_cas_body(RecordType::blob_commit, blob_commit(digest_bytes(), 1, 0)).error(), bad);
+    EXPECT_EQ(verify_cas_body(RecordType::blob_commit, blob_commit(digest_bytes(), 1, 0)).error(),
+              bad);
     EXPECT_EQ(verify_cas_body(RecordType::blob_commit, {}).error(), bad);
-    EXPECT_EQ(verify_cas_body(RecordType::scrub_position, blob_commit(digest_bytes(), 0, 0)).error(), bad);
+    EXPECT_EQ(
+        verify_cas_body(RecordType::scrub_position, blob_commit(digest_bytes(), 0, 0)).error(),
+        bad);
     const auto close = [](records::UploadOutcome outcome, std::size_t session, bool digest) {
         return body_of([&](auto& builder) {
             const auto id = builder.CreateVector(std::vector<std::uint8_t>(session, 1));
@@ -176,7 +189,9 @@ TEST(Record, BodiesAreVerified) {
     EXPECT_FALSE(verify_cas_body(RecordType::upload_close, close(Outcome::cancelled, 15, false)));
     EXPECT_FALSE(verify_cas_body(RecordType::upload_close, close(Outcome::none, 16, false)));
     const auto block = [](std::uint64_t first, std::uint64_t count) {
-        return body_of([&](auto& builder) { return records::CreateIdBlock(builder, records::IdKind::uid, first, count); });
+        return body_of([&](auto& builder) {
+            return records::CreateIdBlock(builder, records::IdKind::uid, first, count);
+        });
     };
     EXPECT_TRUE(verify_cas_body(RecordType::id_block, block(1, 1 << 20)));
     EXPECT_FALSE(verify_cas_body(RecordType::id_block, block(0, 1)));
@@ -188,7 +203,8 @@ TEST(Record, ACutBodyIsRefused) {
     // The last three bytes are padding behind the digest.
     for (std::size_t size = 0; size + 3 < whole.size(); ++size) {
         // An allocation of exactly that size, so that a sanitizer sees a step beyond it.
-        const std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+        const std::vector<std::byte> cut(whole.begin(),
+                                         whole.begin() + static_cast<std::ptrdiff_t>(size));
         EXPECT_FALSE(verify_cas_body(RecordType::blob_commit, cut)) << size;
     }
 }

@@ -1,9 +1,9 @@
 #include "format/superblock.h"
 
-#include <gtest/gtest.h>
-
 #include "cas/errors.h"
 #include "format/page_buffer.h"
+
+#include <gtest/gtest.h>
 
 namespace orbitalreg::cas {
 namespace {
@@ -74,7 +74,8 @@ TEST(Superblock, TheHighestSequenceWins) {
     Superblock newer = sample();
     newer.sequence = 8;
     newer.clean_lsn = 0;
-    const Checksum128 checksum = encode_superblock(newer, 2, pages.subspan(2 * kPageSize, kPageSize));
+    const Checksum128 checksum =
+        encode_superblock(newer, 2, pages.subspan(2 * kPageSize, kPageSize));
     const auto chosen = choose_superblock(pages.bytes());
     ASSERT_TRUE(chosen);
     EXPECT_EQ(chosen.value().superblock, newer);

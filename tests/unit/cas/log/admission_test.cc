@@ -38,8 +38,10 @@ TEST(Admission, KeysOfTheWaitingCountToo) {
 TEST(Admission, ClearForgetsAndTheTableGrows) {
     Admission admission;
     for (int round = 0; round < 3; ++round) {
-        for (std::uint64_t key = 0; key < 5000; ++key) ASSERT_TRUE(admission.admit(keys({key + 10000}, {key})));
-        for (std::uint64_t key = 0; key < 5000; key += 97) ASSERT_FALSE(admission.admit(keys({key}, {})));
+        for (std::uint64_t key = 0; key < 5000; ++key)
+            ASSERT_TRUE(admission.admit(keys({key + 10000}, {key})));
+        for (std::uint64_t key = 0; key < 5000; key += 97)
+            ASSERT_FALSE(admission.admit(keys({key}, {})));
         admission.clear();
     }
 }

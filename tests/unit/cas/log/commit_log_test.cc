@@ -68,7 +68,8 @@ TEST_F(CommitLogTest, ConflictingRequestsNeverShareAFrame) {
     life->settle();
     std::map<std::uint64_t, std::set<int>> keys_of_frame;
     for (const auto& applied : life->target.groups) {
-        EXPECT_TRUE(keys_of_frame[applied.lsn].insert(std::stoi(applied.body) % 4).second) << applied.lsn;
+        EXPECT_TRUE(keys_of_frame[applied.lsn].insert(std::stoi(applied.body) % 4).second)
+            << applied.lsn;
     }
     EXPECT_EQ(life->target.groups.size(), answers.size());
     EXPECT_GE(keys_of_frame.size(), 6u);
@@ -91,7 +92,9 @@ TEST_F(CommitLogTest, AFrameClosesAtItsLimits) {
 TEST_F(CommitLogTest, ACheckRefusesOrAddsRecords) {
     auto life = live();
     Group refused = group_of("never");
-    refused.check = [](Group&, const FrameContext&) -> Result<void> { return fail(Errc::precondition_failed); };
+    refused.check = [](Group&, const FrameContext&) -> Result<void> {
+        return fail(Errc::precondition_failed);
+    };
     EXPECT_EQ(life->commit(std::move(refused)).error(), make_error_code(Errc::precondition_failed));
 
     Group added = group_of("first");
@@ -190,7 +193,8 @@ TEST_F(CommitLogTest, RollsOverSegments) {
 TEST_F(CommitLogTest, ReadsInlineBytesBack) {
     auto life = live();
     const std::string content(3000, 'q');
-    for (int i = 0; i < 5; ++i) ASSERT_TRUE(life->commit(group_of("b", content + std::to_string(i))));
+    for (int i = 0; i < 5; ++i)
+        ASSERT_TRUE(life->commit(group_of("b", content + std::to_string(i))));
     for (int i = 0; i < 5; ++i) {
         const auto& applied = life->target.groups[static_cast<std::size_t>(i)];
         std::vector<std::byte> bytes(applied.raw.size());
@@ -203,7 +207,8 @@ TEST_F(CommitLogTest, ReadsInlineBytesBack) {
     EXPECT_EQ(life->log->read_now(1, 64_KiB - 64, bytes).error(), make_error_code(Errc::io_error));
 }
 
-Awaitable<void> read_one(CommitLog& log, IoQueue& queue, const RecordingTarget::Applied& applied, std::string& out) {
+Awaitable<void> read_one(CommitLog& log, IoQueue& queue, const RecordingTarget::Applied& applied,
+                         std::string& out) {
     std::vector<std::byte> bytes(applied.raw.size());
     const auto read = co_await log.read(queue, applied.segment, applied.raw_offset, bytes);
     if (read) out = as_text(bytes);
@@ -214,13 +219,14 @@ TEST_F(CommitLogTest, ReadsInlineBytesThroughAQueue) {
     ASSERT_TRUE(life->commit(group_of("b", std::string(9000, 'z'))));
     const auto queue = life->io().make_queue(life->scheduler().executor());
     std::string read;
-    asio::co_spawn(life->scheduler().executor(), read_one(*life->log, *queue, life->target.groups[0], read),
-                   asio::detached);
+    asio::co_spawn(life->scheduler().executor(),
+                   read_one(*life->log, *queue, life->target.groups[0], read), asio::detached);
     life->settle();
     EXPECT_EQ(read, std::string(9000, 'z'));
 }
 
-// After a failed write nothing is written any more, and who was in the frame is told the truth: nobody knows.
+// After a failed write nothing is written any more, and who was in the frame is told the truth:
+// nobody knows.
 TEST_F(CommitLogTest, AFailedWriteMakesTheStoreReadOnly) {
     std::vector<Answer> answers(6);
     {
@@ -252,7 +258,8 @@ TEST_F(CommitLogTest, AFailedWriteMakesTheStoreReadOnly) {
         const auto boundaries = life->io().boundaries();
         life->idle();
         life->stop();
-        EXPECT_EQ(life->io().boundaries(), boundaries) << "nothing is written by a store that is read-only";
+        EXPECT_EQ(life->io().boundaries(), boundaries)
+            << "nothing is written by a store that is read-only";
     }
     auto life = live();
     EXPECT_LE(life->target.groups.size(), 2u);
@@ -274,7 +281,8 @@ TEST_F(CommitLogTest, LackOfSpacePassesWithoutARestart) {
     disk.set_full(true);
     Result<Committed> last = Committed{};
     int committed = 0;
-    for (; last && committed < 100; ++committed) last = life->commit(group_of("x", std::string(5000, 'x')));
+    for (; last && committed < 100; ++committed)
+        last = life->commit(group_of("x", std::string(5000, 'x')));
     ASSERT_FALSE(last);
     EXPECT_EQ(last.error(), make_error_code(Errc::no_space));
     EXPECT_GT(committed, 3);
@@ -288,7 +296,8 @@ TEST_F(CommitLogTest, MissingSparesAreCountedAndHarmless) {
     options.segments_spare = 0;
     {
         auto life = live(options);
-        for (int i = 0; i < 20; ++i) ASSERT_TRUE(life->commit(group_of("x", std::string(5000, 'x'))));
+        for (int i = 0; i < 20; ++i)
+            ASSERT_TRUE(life->commit(group_of("x", std::string(5000, 'x'))));
         EXPECT_GE(life->metrics().counter("log_spare_missing_total", "").value(), 1u);
     }
     cut_power();

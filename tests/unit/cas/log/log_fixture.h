@@ -1,15 +1,6 @@
 #pragma once
 // A log over a simulated disk, life after life, and the state it is replayed into.
 
-#include <gtest/gtest.h>
-
-#include <memory>
-#include <map>
-#include <optional>
-#include <set>
-#include <string>
-#include <vector>
-
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cas/errors.h"
@@ -18,6 +9,15 @@
 #include "support/sim_disk.h"
 #include "support/sim_executor.h"
 #include "support/sim_io.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
 
 namespace orbitalreg::cas {
 
@@ -42,7 +42,8 @@ public:
     void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept override {
         const AppliedRecord& first = group.front();
         groups.push_back({frame.lsn.value, frame.store_time_ms, std::string{as_text(first.body)},
-                          std::string{as_text(first.raw)}, group.size(), first.segment, first.raw_offset});
+                          std::string{as_text(first.raw)}, group.size(), first.segment,
+                          first.raw_offset});
     }
 
     std::vector<Applied> groups;
@@ -77,8 +78,12 @@ class SimulatedLog : public testing::Test {
 public:
     class Life {
     public:
-        Life(sim::SimDisk& disk, std::uint64_t seed, std::int64_t wall_jump_ns, sim::SimIoOptions io_options)
-            : random_{seed}, scheduler_{seed}, clock_{scheduler_}, io_{disk, random_, trace_, io_options} {
+        Life(sim::SimDisk& disk, std::uint64_t seed, std::int64_t wall_jump_ns,
+             sim::SimIoOptions io_options)
+            : random_{seed},
+              scheduler_{seed},
+              clock_{scheduler_},
+              io_{disk, random_, trace_, io_options} {
             clock_.jump_wall_ns(wall_jump_ns);
         }
         ~Life() {
@@ -87,8 +92,14 @@ public:
         }
 
         Result<void> open(const StoreOptions& options) {
-            StoreEnvironment environment{io_,      clock_, random_, null_log(), metrics_, {scheduler_.executor()},
-                                         scheduler_.executor(), true};
+            StoreEnvironment environment{io_,
+                                         clock_,
+                                         random_,
+                                         null_log(),
+                                         metrics_,
+                                         {scheduler_.executor()},
+                                         scheduler_.executor(),
+                                         true};
             auto opened = CommitLog::open(std::move(environment), options, target);
             if (!opened) return fail(opened.error());
             log = std::move(opened).value();
@@ -104,11 +115,13 @@ public:
             return *answer;
         }
         void submit(Group group, std::optional<Result<Committed>>& answer) {
-            asio::co_spawn(scheduler_.executor(), wait(*log, std::move(group), answer), asio::detached);
+            asio::co_spawn(scheduler_.executor(), wait(*log, std::move(group), answer),
+                           asio::detached);
         }
         void stop(Group last = {}) {
             bool stopped = false;
-            asio::co_spawn(scheduler_.executor(), wait_stop(*log, std::move(last), stopped), asio::detached);
+            asio::co_spawn(scheduler_.executor(), wait_stop(*log, std::move(last), stopped),
+                           asio::detached);
             scheduler_.run_until([&] { return stopped; }, 100'000);
             EXPECT_TRUE(stopped);
         }
@@ -129,7 +142,8 @@ public:
         std::unique_ptr<CommitLog> log;
 
     private:
-        static Awaitable<void> wait(CommitLog& log, Group group, std::optional<Result<Committed>>& answer) {
+        static Awaitable<void> wait(CommitLog& log, Group group,
+                                    std::optional<Result<Committed>>& answer) {
             auto result = co_await log.commit(std::move(group));
             answer.emplace(std::move(result));
         }
@@ -173,7 +187,9 @@ public:
         EXPECT_NE(inode, nullptr) << path;
         return inode->current;
     }
-    void flip(std::string_view path, std::uint64_t offset) { disk.flip_bit(*disk.find(path), offset, 3); }
+    void flip(std::string_view path, std::uint64_t offset) {
+        disk.flip_bit(*disk.find(path), offset, 3);
+    }
 
     sim::SimDisk disk{sim::SimDiskMode::strict};
     std::uint64_t seed = 0;
