@@ -1,13 +1,16 @@
-// `orbitalreg fsck`: looks at a data directory that no server has open, and changes nothing.
+// `orbitalreg fsck`: looks at a data directory that no server has open. Changes nothing, unless --repair says so.
 
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cas/inspect.h"
+#include "deep_check.h"
 #include "engine/embedded_store.h"
 #include "exit_codes.h"
+#include "offline_store.h"
 #include "store_opening.h"
 #include "subcommands.h"
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -20,6 +23,7 @@ struct FsckArguments {
     std::string directory;
     std::string level = "normal";
     bool json = false;
+    bool repair = false;
 };
 
 std::string_view to_string(cas::FsckFinding::Severity severity) noexcept {
@@ -61,43 +65,82 @@ void print_text(const cas::FsckReport& report, std::string_view level) {
               << " lanes: " << (report.clean() ? "clean" : "NOT CLEAN") << '\n';
 }
 
-// The engine's own limits play no part in reading what was written under them.
-int fsck(const FsckArguments& arguments) {
-    const auto log = make_stderr_log(LogLevel::warn, LogFormat::text);
-    Metrics metrics;
-    auto io = make_tool_io(arguments.directory, *log, metrics);
-    if (!io) {
-        std::cerr << "error: " << explain_store_error(io.error(), arguments.directory) << '\n';
-        return exit_could_not_run;
-    }
-    const auto catalog = engine::make_catalog(engine::RegistryLimits{});
-    const auto level = arguments.level == "quick" ? cas::FsckLevel::quick : cas::FsckLevel::normal;
+// The store's own checks, then where asked for every digest. The engine's limits play no part in reading what was written
+// under them.
+Result<cas::FsckReport> examine(const FsckArguments& arguments, cas::Io& io, Log& log,
+                                Metrics& metrics) {
     const bool terminal = ::isatty(STDERR_FILENO) == 1;
     const auto progress = [terminal](std::string_view text) {
         if (terminal) std::cerr << "\r\x1b[K" << text << std::flush;
     };
-    const auto report = cas::fsck(*io.value(), level, *catalog, *log, progress);
-    if (terminal) std::cerr << "\r\x1b[K";
-    if (!report) {
-        std::cerr << "error: " << explain_store_error(report.error(), arguments.directory) << '\n';
-        return exit_could_not_run;
+    const auto catalog = engine::make_catalog(engine::RegistryLimits{});
+    const auto level = arguments.level == "quick" ? cas::FsckLevel::quick : cas::FsckLevel::normal;
+    auto report = cas::fsck(io, level, *catalog, log, progress);
+    if (report && arguments.level == "deep") {
+        OfflineStore store{io, log, metrics};
+        const auto opened = store.open(true);
+        // What keeps it from opening is among the findings already; without any it is one of its own.
+        if (!opened && report.value().clean()) return fail(opened.error());
+        if (opened) check_digests(store, report.value(), progress);
     }
+    progress("");
+    return report;
+}
+
+bool only_repairable(const cas::FsckReport& report) {
+    return report.findings_dropped == 0 &&
+           std::none_of(report.findings.begin(), report.findings.end(), [](const auto& each) {
+               return each.severity == cas::FsckFinding::Severity::loss;
+           });
+}
+
+// A start for writing puts right what can be put right without loss: it rewrites copies of the superblock, cuts a torn
+// tail, and gives back what no frame knows of.
+Result<void> repair(cas::Io& io, Log& log, Metrics& metrics) {
+    OfflineStore store{io, log, metrics};
+    ORB_TRY(store.open(false));
+    store.stop();
+    return ok();
+}
+
+int could_not_run(const FsckArguments& arguments, const ErrorCode& error) {
+    std::cerr << "error: " << explain_store_error(error, arguments.directory) << '\n';
+    return exit_could_not_run;
+}
+
+int fsck(const FsckArguments& arguments) {
+    const auto log = make_stderr_log(LogLevel::error, LogFormat::text);
+    Metrics metrics;
+    auto io = make_tool_io(arguments.directory, *log, metrics);
+    if (!io) return could_not_run(arguments, io.error());
+    auto report = examine(arguments, *io.value(), *log, metrics);
+    if (!report) return could_not_run(arguments, report.error());
     arguments.json ? print_json(report.value(), arguments.level)
                    : print_text(report.value(), arguments.level);
-    return report.value().clean() ? exit_clean : exit_findings;
+    if (report.value().clean()) return exit_clean;
+    if (!arguments.repair || !only_repairable(report.value())) return exit_findings;
+    const auto repaired = repair(*io.value(), *log, metrics);
+    if (!repaired) return could_not_run(arguments, repaired.error());
+    auto again = examine(arguments, *io.value(), *log, metrics);
+    if (!again) return could_not_run(arguments, again.error());
+    if (!arguments.json) print_text(again.value(), arguments.level);
+    return again.value().clean() ? exit_repaired : exit_findings;
 }
 
 }  // namespace
 
 void add_fsck(CLI::App& app, int& exit_code) {
-    auto* command = app.add_subcommand("fsck", "Check a data directory; changes nothing");
+    auto* command = app.add_subcommand("fsck", "Check a data directory that no server has open");
     auto arguments = std::make_shared<FsckArguments>();
     command->add_option("directory", arguments->directory, "Data directory")->required();
     command
-        ->add_option("--level", arguments->level, "quick: log and counts; normal: and every lane")
-        ->check(CLI::IsMember({"quick", "normal"}))
+        ->add_option("--level", arguments->level,
+                     "quick: log and counts; normal: and every lane; deep: and every digest")
+        ->check(CLI::IsMember({"quick", "normal", "deep"}))
         ->capture_default_str();
     command->add_flag("--json", arguments->json, "Report as JSON");
+    command->add_flag("--repair", arguments->repair,
+                      "Put right what can be put right without loss");
     command->callback([arguments, &exit_code] { exit_code = fsck(*arguments); });
 }
 

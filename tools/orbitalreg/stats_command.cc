@@ -1,16 +1,13 @@
 // `orbitalreg stats`: the figures of a data directory that no server has open, or of a running server.
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/random.h"
 #include "cas/store.h"
 #include "engine/embedded_store.h"
 #include "exit_codes.h"
+#include "offline_store.h"
 #include "store_opening.h"
 #include "subcommands.h"
-
-#include <boost/asio/io_context.hpp>
 
 #include <iostream>
 #include <memory>
@@ -73,21 +70,13 @@ int stats(const StatsArguments& arguments) {
         std::cerr << "error: " << explain_store_error(io.error(), arguments.directory) << '\n';
         return exit_could_not_run;
     }
-    // Nothing runs on it: a store that is only read answers its figures without.
-    asio::io_context context{1};
-    cas::StoreEnvironment environment{
-        *io.value(), system_clock(),           system_random(),        *log,
-        metrics,     {context.get_executor()}, context.get_executor(), true};
-    cas::StoreOptions options;
-    options.read_only = true;
-    auto embedded =
-        engine::open_embedded(std::move(environment), options, engine::RegistryLimits{});
-    if (!embedded) {
-        std::cerr << "error: " << explain_store_error(embedded.error(), arguments.directory)
-                  << '\n';
+    OfflineStore store{*io.value(), *log, metrics};
+    const auto opened = store.open(true);
+    if (!opened) {
+        std::cerr << "error: " << explain_store_error(opened.error(), arguments.directory) << '\n';
         return exit_could_not_run;
     }
-    print(collect(*embedded.value()), arguments.json);
+    print(collect(store.embedded()), arguments.json);
     return exit_clean;
 }
 
