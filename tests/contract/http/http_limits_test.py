@@ -7,6 +7,7 @@ for the server to do what it must, within a deadline.
 
 import pathlib
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -326,12 +327,95 @@ def health_and_metrics_have_a_listener_of_their_own(server):
     assert "limits/" not in text and "sha256:" not in text, "no client's text is ever a label"
 
 
+@check("DIST-HTTP-01", "SEC-81")
+def a_request_behind_a_chunked_body(server):
+    for size in (0, 5, 70000, 200000):
+        location = open_upload(server, "limits/behind")
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in
+                          (b"b" * min(30000, size - begin) for begin in range(0, size, 30000)))
+        text = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + chunks + b"0\r\n\r\n"
+        behind = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n" * 20
+        last = b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        same(statuses_of(ask(server, "", text + behind + last)), [202] + [200] * 21, size)
+        same(offset_of(server, location), f"0-{max(0, size - 1)}")
+
+
+class Serve:
+    """A server of a check's own, on free ports, with the environment the check wants."""
+
+    def __init__(self, server, arguments=(), limit_files=None, **environment):
+        base = {"PATH": "/usr/bin:/bin", "ORBITALREG_HTTP_ADDR": "127.0.0.1:0", "ORBITALREG_ADMIN_ADDR": "127.0.0.1:0",
+                "ORBITALREG_STORAGE_PATH": str(server.workspace / "other")}
+        self.log_path = server.workspace / "other.log"
+        wrapper = ["prlimit", f"--nofile={limit_files}:{limit_files}"] if limit_files else []
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([*wrapper, server.binary, "serve", *arguments], env={**base, **environment},
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        wait_for(lambda: self.process.poll() is not None or "serving" in self.log(), "the server to start")
+
+    def __enter__(self):
+        self.http_addr = re.search(r'"address":"([^"]+)"', self.log())[1]
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        same(self.process.wait(DEADLINE_S), 0, "clean exit")
+
+    def log(self):
+        return self.log_path.read_text()
+
+
+@check("SEC-80")
+def a_full_server_lets_the_idle_go(server):
+    with Serve(server, ORBITALREG_HTTP_LIMITS_CONNECTIONS="20", ORBITALREG_HTTP_THREADS="1") as small:
+        peers = [connect(small) for _ in range(20)]
+        for peer in peers:
+            peer.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            same(status_of(peer.recv(5000)), 200)
+        with connect(small) as newcomer:
+            same(until_end(newcomer), b"", "the newcomer that meets a full server is turned away")
+        same(until_end(peers[0]), b"", "the one that was idle longest goes")
+        same(status_of(ask(small, "GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 200)
+        for peer in peers:
+            peer.close()
+
+
+@check("REL-29")
+def out_of_descriptors_is_survived(server):
+    with Serve(server, limit_files=100) as small:
+        peers = [connect(small) for _ in range(150)]
+        wait_for(lambda: "out of file descriptors" in small.log(), "the shortage")
+        for peer in peers:
+            peer.close()
+        wait_for(lambda: answers(small), "service after the shortage")
+        assert small.log().count("out of file descriptors") < 200, "a pause, not a busy loop"
+
+
+def answers(server):
+    try:
+        return status_of(ask(server, "GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == 200
+    except (AssertionError, OSError):
+        return False
+
+
+@check("REL-26")
+def a_reload_changes_what_it_can(server):
+    file = server.workspace / "reload.yml"
+    file.write_text("log: { level: warn }\n")
+    with Serve(server, ["-c", str(file)], ORBITALREG_LOG_LEVEL="info") as small:
+        file.write_text("log: { level: info }\nuploads: { idle_expiry: 1h }\n")
+        small.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "configuration reloaded" in small.log(), "the reload")
+        assert '"needs_restart":"uploads"' in small.log(), small.log()
+        file.write_text("log: { level: loud }\n")
+        small.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "nothing was reloaded" in small.log(), "the refusal")
+        assert "reload.yml:1: log.level" in small.log(), small.log()
+
+
 def run_serve(server, **environment):
-    base = {"PATH": "/usr/bin:/bin", "ORBITALREG_HTTP_ADDR": "127.0.0.1:0", "ORBITALREG_ADMIN_ADDR": "127.0.0.1:0",
-            "ORBITALREG_STORAGE_PATH": str(server.workspace / "other")}
-    done = subprocess.run([server.binary, "serve"], env={**base, **environment}, capture_output=True, text=True,
-                          timeout=60, check=False)
-    return done.returncode, done.stderr
+    refused = Serve(server, **environment)
+    return refused.process.wait(DEADLINE_S), refused.log()
 
 
 @check("SEC-100", "REL-27")
