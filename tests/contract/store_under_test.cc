@@ -124,7 +124,8 @@ private:
     std::atomic<std::int64_t> shift_ms_{0};
 };
 
-// A reactor that the test's thread runs, a background thread, the sequencer's own thread, a real directory.
+// A reactor that the test's thread runs, a background thread, the sequencer's own thread, a real
+// directory.
 class ThreadedEmbedded final : public StoreUnderTest {
 public:
     explicit ThreadedEmbedded(const RegistryLimits& limits) : limits_{limits} {

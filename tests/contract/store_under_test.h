@@ -1,14 +1,17 @@
 #pragma once
-// The implementations of RegistryStore and DocumentStore that the contract suites ask, each with an empty store.
+// The implementations of RegistryStore and DocumentStore that the contract suites ask, each with an
+// empty store.
 
 #include "base/asio.h"
 #include "base/assert.h"
 #include "engine/document_store.h"
 #include "engine/registry_store.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -66,6 +69,8 @@ struct StoreFactory {
     std::string name;
     std::function<std::unique_ptr<StoreUnderTest>(const RegistryLimits& limits)> make;
 };
+
+inline void PrintTo(const StoreFactory& factory, std::ostream* out) { *out << factory.name; }
 
 StoreFactory model_factory();
 // The embedded store on a simulated disk, and on a real one.

@@ -1,6 +1,7 @@
 #pragma once
-// ModelStore is RegistryStore and DocumentStore as plain maps: what the real ones must agree with. It is the oracle of
-// tests/contract/registry_store_test.cc and of the simulator: written for being obviously right, not for speed.
+// ModelStore is RegistryStore and DocumentStore as plain maps: what the real ones must agree with.
+// It is the oracle of tests/contract/registry_store_test.cc and of the simulator: written for being
+// obviously right, not for speed.
 //
 // Threads  one. Every operation is done when it is first resumed.
 

@@ -5,9 +5,9 @@
 //
 // Durable  a write that answered with success survives power loss.
 // Ids      repeating a request id within RegistryLimits::request_outcome_keep_ms gives the first
-// outcome again. Threads  any reactor. Limits   RegistryLimits::document_size_max_bytes
-// (Errc::too_large), documents_max (Errc::limit_reached);
-//          a name is 1 to 255 bytes of printable ASCII, without space (Errc::name_invalid).
+//          outcome again. Threads  any reactor. Limits   RegistryLimits::document_size_max_bytes
+//          (Errc::too_large), documents_max (Errc::limit_reached); a name is 1 to 255 bytes of
+//          printable ASCII, without space (Errc::name_invalid).
 
 #include "base/asio.h"
 #include "base/bytes.h"

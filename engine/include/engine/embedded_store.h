@@ -4,8 +4,7 @@
 // needs this header; it includes the cas headers beside it.
 //
 // Life     open_embedded() recovers and serves; stop the cas::Store through store().stop() once no
-// request runs;
-//          then destroy.
+//          request runs; then destroy.
 
 #include "base/result.h"
 #include "engine/document_store.h"

@@ -1,6 +1,6 @@
 #pragma once
-// Errors of engine: one closed enum, the outcomes of RegistryStore and DocumentStore among them;
-// and Refusal, which carries what a person or a client must be told beside the code.
+// Errors   of engine: one closed enum, the outcomes of RegistryStore and DocumentStore among them;
+//          and Refusal, which carries what a person or a client must be told beside the code.
 
 #include "base/digest.h"
 #include "base/result.h"

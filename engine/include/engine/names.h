@@ -73,8 +73,8 @@ struct RepositoryName {
 };
 
 // The first two components of the image name. A one-component name is ruled by `default_project`
-// and is no alias of
-// `<default_project>/<name>`; where that is empty the answer is Errc::name_unknown.
+// and is no alias of `<default_project>/<name>`; where that is empty the answer is
+// Errc::name_unknown.
 Answer<RepositoryName> ruling_repository(const ImageName& image, std::string_view default_project);
 
 }  // namespace orbitalreg::engine

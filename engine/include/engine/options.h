@@ -11,25 +11,29 @@
 namespace orbitalreg::engine {
 
 struct RegistryLimits {
-    std::uint64_t manifest_size_max_bytes = 4_MiB;  // DIST-MAN-18; one byte more is Errc::too_large
+    // DIST-MAN-18; one byte more is Errc::too_large.
+    std::uint64_t manifest_size_max_bytes = 4_MiB;
     std::uint32_t manifest_references_max = 10'000;    // descriptors in one manifest, SEC-15
     std::uint32_t manifest_annotations_max = 10'000;   // in all of it, SEC-15
     std::uint32_t manifest_depth_max = 32;             // SEC-15
     std::uint64_t manifest_string_max_bytes = 64_KiB;  // in known fields, SEC-15
-    std::uint64_t referrer_annotations_max_bytes =
-        64_KiB;                             // of a manifest with a subject: listings repeat them
+    // Annotations of a manifest with a subject: listings of referrers repeat them.
+    std::uint64_t referrer_annotations_max_bytes = 64_KiB;
     std::uint32_t tags_per_push_max = 100;  // DIST-MAN-24 asks for 10
     std::uint64_t blob_size_max_bytes = 0;  // 0: what the store allows
-    std::uint32_t list_page_max = 10'000;   // tags and catalog; larger n is clamped, DIST-LIST-09
+
+    std::uint32_t list_page_max = 10'000;  // tags and catalog; larger n is clamped, DIST-LIST-09
     std::uint32_t catalog_page_default = 100;  // DIST-CAT-02
     std::uint32_t referrers_page_max = 1000;   // SEC-22
-    std::uint64_t referrers_page_max_bytes =
-        3_MiB;  // of text, so that a rendered page stays below 4 MiB
+    // Of annotations and types, so that a rendered page stays below 4 MiB.
+    std::uint64_t referrers_page_max_bytes = 3_MiB;
     std::uint32_t referrers_per_subject_max = 10'000;  // SEC-22; beyond it Errc::denied
+
     std::int64_t uploads_idle_expiry_ms = 24 * 3600 * 1000LL;
-    std::uint32_t request_outcomes_max =
-        65'536;  // remembered request ids; the oldest is forgotten early
+    // Request ids whose outcome is remembered; beyond it the oldest is forgotten early.
+    std::uint32_t request_outcomes_max = 65'536;
     std::int64_t request_outcome_keep_ms = 600'000;
+
     std::uint64_t document_size_max_bytes = 64_KiB;
     std::uint32_t documents_max = 1'000'000;
 };
@@ -40,8 +44,8 @@ enum class RepositoryType : std::uint8_t { local = 1, remote = 2, virtual_member
 struct RepositoryDeclaration {
     std::string name;  // the <repo> in <project>/<repo>
     RepositoryType type = RepositoryType::local;
-    bool sparse_index_allowed =
-        false;  // an index whose children are missing: accepted instead of refused
+    // An index whose children are missing is accepted instead of refused.
+    bool sparse_index_allowed = false;
 };
 
 struct ProjectDeclaration {
@@ -53,10 +57,10 @@ struct ProjectDeclaration {
 struct RegistryOptions {
     RegistryLimits limits;
     std::vector<ProjectDeclaration> projects;
-    bool auto_create_projects =
-        true;  // defaults.auto_create_projects; such a project has auto_create set
-    std::string default_project =
-        "library";  // defaults.project; empty: one-component names are unknown
+    // defaults.auto_create_projects: any project exists, and makes its repositories itself.
+    bool auto_create_projects = true;
+    // defaults.project; empty: one-component names are unknown.
+    std::string default_project = "library";
     bool mount_without_from = true;
 };
 

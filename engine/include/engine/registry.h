@@ -4,8 +4,8 @@
 // client must be told.
 //
 // Life     made once, after the store is open; gates and observers are added before the first
-// request. Threads  any reactor. Parameters are values or outlive the call. Limits
-// RegistryOptions::limits.
+//          request. Threads  any reactor. Parameters are values or outlive the call. Limits
+//          RegistryOptions::limits.
 
 #include "base/log.h"
 #include "base/metrics.h"

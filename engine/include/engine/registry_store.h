@@ -2,18 +2,16 @@
 // RegistryStore is the seam between the registry and where its content lies: whole operations, not
 // keys and values, so that the embedded store does each in one frame and a distributed one in
 // ordered idempotent steps. One suite with one model as its oracle runs on all implementations
-// (tests/contract/registry_store_suite.h).
+// (tests/contract/registry_store_test.cc).
 //
 // It knows no policy: type and settings of repositories, gates and rights are the Registry's.
 //
 // Durable  an operation that answered with success survives power loss and is seen by every reader.
 // Ids      repeating a request id within RegistryLimits::request_outcome_keep_ms gives the first
-// outcome again,
-//          refusals too. Errc::unknown: it may or may not have happened, ask again with the same
-//          id.
+//          outcome again, refusals too. Errc::unknown: it may or may not have happened, ask again
+//          with the same id.
 // Errors   Errc is the closed set of outcomes; any operation may end in no_space, read_only,
-// overloaded, io_error,
-//          stopped, and one that changes something in unknown.
+//          overloaded, io_error, stopped, and one that changes something in unknown.
 // Threads  any reactor. Answers are copies.
 // Limits   pages are at most what the caller asks for; the Registry clamps.
 
@@ -69,8 +67,8 @@ public:
 // finished.
 //
 // Life     RegistryStore::open_upload() or begin_blob() -> { buffer() -> advance() }* -> mark() |
-// finish() | cancel().
-//          Destroying it drops what came after the last mark; without a session all of it.
+//          finish() | cancel(). Destroying it drops what came after the last mark; without a
+//          session all of it.
 // Durable  what mark() acknowledged; the blob once finish() answered with success.
 // Threads  one strand, the reactor it was opened on.
 class UploadWriter {

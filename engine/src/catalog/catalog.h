@@ -1,10 +1,11 @@
 #pragma once
-// Catalog is the registry's state in memory: a deterministic state machine that the journal feeds. What it holds is a
-// pure function of the records applied; look-ups see applied state only.
+// Catalog is the registry's state in memory: a deterministic state machine that the journal feeds.
+// What it holds is a pure function of the records applied; look-ups see applied state only.
 //
-// Threads  verify() from any; apply(), forget() and requests() on the sequencer's thread; look-ups from any.
-// Locks    image shard, then manifest table; each table locks itself. None is held across a call into another layer,
-//          except of the reference sink, which takes no lock of ours.
+// Threads  verify() from any; apply(), forget() and requests() on the sequencer's thread; look-ups
+//          from any.
+// Locks    image shard, then manifest table; each table locks itself. None is held across a call
+//          into another layer, except of the reference sink, which takes no lock of ours.
 
 #include "cas/journal.h"
 #include "catalog/catalog_records.h"
@@ -50,7 +51,8 @@ public:
     // Sequencer only.
     RequestTable& requests() noexcept { return requests_; }
 
-    // `changed` is called after each applied change of a document under `prefix`, while the handle lives.
+    // `changed` is called after each applied change of a document under `prefix`, while the handle
+    // lives.
     std::shared_ptr<void> watch_documents(std::string prefix,
                                           std::function<void(const std::string&)> changed);
 

@@ -1,8 +1,9 @@
 #pragma once
-// The typed changes of the catalog, and their encoding as records of the journal (engine/schema/catalog.fbs).
+// The typed changes of the catalog, and their encoding as records of the journal
+// (engine/schema/catalog.fbs).
 //
-// decode(encode(x)) == x. decode() accepts nothing that apply could stumble over: every name, tag and digest in a decoded
-// change is within its grammar.
+// decode(encode(x)) == x. decode() accepts nothing that apply could stumble over: every name, tag
+// and digest in a decoded change is within its grammar.
 
 #include "cas/journal.h"
 #include "engine/manifest.h"

@@ -1,8 +1,8 @@
 #pragma once
 // DocumentTable holds the documents by name, and the order in which they expire.
 //
-// An expired document is absent to every look-up from the moment store time passes it; its memory goes with one of the
-// next writes, each of which removes at most kSweepMax of them.
+// An expired document is absent to every look-up from the moment store time passes it; its memory
+// goes with one of the next writes, each of which removes at most kSweepMax of them.
 //
 // Threads  changes only from apply(), one thread; look-ups from any.
 

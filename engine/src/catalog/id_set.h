@@ -1,6 +1,6 @@
 #pragma once
-// IdSet is a set of 32-bit ids in 8 bytes: most blobs have one link and one user, and there are millions of them.
-// One id is kept in place; more are kept sorted on the heap.
+// IdSet is a set of 32-bit ids in 8 bytes: most blobs have one link and one user, and there are
+// millions of them. One id is kept in place; more are kept sorted on the heap.
 //
 // Threads  as a plain value.
 

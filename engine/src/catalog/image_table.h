@@ -1,10 +1,10 @@
 #pragma once
-// ImageTable holds what belongs to each image name: links to blobs, manifests, tags, referrers. 64 shards by name, each
-// under a mutex of its own; one change to an image name is made under one hold, so that a reader sees all of it or
-// nothing.
+// ImageTable holds what belongs to each image name: links to blobs, manifests, tags, referrers. 64
+// shards by name, each under a mutex of its own; one change to an image name is made under one
+// hold, so that a reader sees all of it or nothing.
 //
-// Links and manifests are kept by blob id, subjects by digest: an id is reused after its blob is gone, which a held
-// manifest and a forgotten link outlive never, and a subject may be absent.
+// Links and manifests are kept by blob id, subjects by digest: an id is reused after its blob is
+// gone, which a held manifest and a forgotten link outlive never, and a subject may be absent.
 //
 // Invariants
 //   I1  a tag points at a manifest of the same image name.
@@ -53,8 +53,8 @@ public:
     void remove_link(std::string_view image, cas::BlobId blob);
     // Every link to the blob, under any image name.
     void forget(cas::BlobId blob);
-    // The manifest, the tags set to it and its place among the referrers of `subject`, under one hold.
-    // False if the image name held the manifest before.
+    // The manifest, the tags set to it and its place among the referrers of `subject`, under one
+    // hold. False if the image name held the manifest before.
     bool put_manifest(std::string_view image, cas::BlobId manifest, const Referrer& described,
                       const std::optional<Digest>& subject, const std::vector<Tag>& tags);
     // With its tags. False if it was not there.

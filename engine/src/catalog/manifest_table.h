@@ -1,7 +1,8 @@
 #pragma once
-// ManifestTable holds each distinct manifest once, however many image names hold it, with its strong edges in both
-// directions: manifest -> blobs to release them, blob -> manifests to explain them and to refuse the delete of a blob in
-// use. Edges are the truth; the counts in cas are a cache of them.
+// ManifestTable holds each distinct manifest once, however many image names hold it, with its
+// strong edges in both directions: manifest -> blobs to release them, blob -> manifests to explain
+// them and to refuse the delete of a blob in use. Edges are the truth; the counts in cas are a
+// cache of them.
 //
 // Invariants
 //   I1  a row exists while at least one image name holds the manifest; image_count says how many do.

@@ -1,9 +1,12 @@
 #pragma once
-// RequestTable remembers how requests ended, by the id their callers made, so that asking again gives the first outcome.
+// RequestTable remembers how requests ended, by the id their callers made, so that asking again
+// gives the first outcome.
 //
-// Successes come from the applied records, refusals from the checks; both on the sequencer's thread, in commit order.
-// Ids are forgotten RegistryLimits::request_outcome_keep_ms after their end, and early when there are more than
-// request_outcomes_max. It lives in memory: a caller dies with an embedded store. What a replay brings back is welcome.
+// Successes come from the applied records, refusals from the checks; both on the sequencer's
+// thread, in commit order.
+// Ids      are forgotten RegistryLimits::request_outcome_keep_ms after their end, and early when
+//          there are more than request_outcomes_max. It lives in memory: a caller dies with an
+//          embedded store. What a replay brings back is welcome.
 //
 // Threads  the sequencer's only.
 

@@ -7,7 +7,8 @@ std::optional<cas::BlobStat> AppliedState::linked_blob(const ImageName& image,
     auto found = store.find(digest);
     if (!found || found->damaged || !catalog.images().has_link(image.text(), found->id))
         return std::nullopt;
-    // Outside of the sequencer the blob may have gone between the two look-ups, and its id to another one.
+    // Outside of the sequencer the blob may have gone between the two look-ups, and its id to
+    // another one.
     const auto again = store.find(digest);
     if (!again || again->id != found->id) return std::nullopt;
     return found;

@@ -1,6 +1,6 @@
 #pragma once
-// The checks that requests make in their turn, as functions of applied state. They run on the sequencer: no waiting, no
-// I/O.
+// The checks that requests make in their turn, as functions of applied state. They run on the
+// sequencer: no waiting, no I/O.
 
 #include "cas/store.h"
 #include "catalog/catalog.h"

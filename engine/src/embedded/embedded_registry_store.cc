@@ -286,7 +286,8 @@ std::optional<ManifestInfo> EmbeddedRegistryStore::find_manifest(const ImageName
 
 std::optional<ManifestInfo> EmbeddedRegistryStore::find_tagged(const ImageName& image,
                                                                const Tag& tag) const {
-    // A tag may move while it is followed, and the manifest it left may go: then it is followed again (DIST-TAG-04).
+    // A tag may move while it is followed, and the manifest it left may go: then it is followed
+    // again (DIST-TAG-04).
     constexpr int kFollowMax = 16;
     for (int follow = 0; follow < kFollowMax; ++follow) {
         const auto manifest = catalog_.images().find_tag(image.text(), tag.text());

@@ -1,6 +1,7 @@
 #pragma once
-// EmbeddedRegistryStore does each operation of RegistryStore in one frame of the journal: it plans keys and records,
-// the sequencer checks them in their turn, the catalog applies them. Look-ups read the catalog in memory.
+// EmbeddedRegistryStore does each operation of RegistryStore in one frame of the journal: it plans
+// keys and records, the sequencer checks them in their turn, the catalog applies them. Look-ups
+// read the catalog in memory.
 
 #include "embedded/checks.h"
 #include "engine/registry_store.h"

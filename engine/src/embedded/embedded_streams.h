@@ -1,6 +1,6 @@
 #pragma once
-// The streams of the embedded store: thin wraps of cas::BlobReader and cas::BlobWriter in the terms of engine. Bytes are
-// not copied on either way.
+// The streams of the embedded store: thin wraps of cas::BlobReader and cas::BlobWriter in the terms
+// of engine. Bytes are not copied on either way.
 
 #include "cas/blob_reader.h"
 #include "cas/blob_writer.h"

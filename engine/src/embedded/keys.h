@@ -1,6 +1,6 @@
 #pragma once
-// The keys of the catalog's requests (docs/architecture.md, "Commit"): two requests that could spoil each other's checks
-// share one exclusively, so that they never share a frame.
+// The keys of the catalog's requests (docs/architecture.md, "Commit"): two requests that could
+// spoil each other's checks share one exclusively, so that they never share a frame.
 
 #include "base/checksum.h"
 #include "base/digest.h"

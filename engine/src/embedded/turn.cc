@@ -8,7 +8,8 @@ namespace orbitalreg::engine {
 
 namespace {
 
-// A refusal that names more than this is not remembered, it is found again: the table's memory stays bounded.
+// A refusal that names more than this is not remembered, it is found again: the table's memory
+// stays bounded.
 constexpr std::size_t kRememberedDigestsMax = 8;
 
 }  // namespace

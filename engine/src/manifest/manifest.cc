@@ -118,7 +118,8 @@ std::optional<ManifestKind> manifest_kind_of(std::string_view media_type) noexce
     return std::nullopt;
 }
 
-// ManifestBuilder gathers the edges of a Manifest, each digest once for each room it is looked up in.
+// ManifestBuilder gathers the edges of a Manifest, each digest once for each room it is looked up
+// in.
 class ManifestBuilder {
 public:
     Answer<void> add(RawDescriptor raw, bool to_manifest) {

@@ -87,7 +87,8 @@ std::span<const KnownField> known_fields(Place place) noexcept {
     return {};
 }
 
-// What parsers that ignore case make of a key: ASCII letters, and the two others that Unicode folds into them.
+// What parsers that ignore case make of a key: ASCII letters, and the two others that Unicode folds
+// into them.
 std::string fold_case(std::string_view key) {
     std::string folded;
     folded.reserve(key.size());
@@ -306,7 +307,8 @@ bool ManifestHandler::wants_text() noexcept {
            ((place == Place::root || is_descriptor(place)) && top().field != Field::unknown);
 }
 
-// Annotations and embedded data may be as long as the manifest allows; types and digests may not (SEC-15).
+// Annotations and embedded data may be as long as the manifest allows; types and digests may not
+// (SEC-15).
 bool ManifestHandler::has_no_limit_but_the_body() noexcept {
     return top().place == Place::own_annotations || top().field == Field::data;
 }

@@ -1,8 +1,10 @@
 #pragma once
-// ManifestReader turns the JSON text of a manifest into a RawManifest by events: every key is seen, so that duplicates
-// and keys that another parser would fold into a known field are refused (SEC-14), and nothing unknown is kept.
+// ManifestReader turns the JSON text of a manifest into a RawManifest by events: every key is seen,
+// so that duplicates and keys that another parser would fold into a known field are refused
+// (SEC-14), and nothing unknown is kept.
 //
-// Limits   RegistryLimits::manifest_*. Memory: 8 bytes a key of the open objects, beside what RawManifest keeps.
+// Limits   RegistryLimits::manifest_*. Memory: 8 bytes a key of the open objects, beside what
+//          RawManifest keeps.
 
 #include "base/bytes.h"
 #include "base/digest.h"

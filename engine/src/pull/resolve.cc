@@ -39,7 +39,8 @@ Awaitable<Answer<ManifestInfo>> Registry::stat_manifest(Principal principal, Ima
 
 Awaitable<Answer<OpenedManifest>> Registry::open_manifest(Principal principal, ImageName image,
                                                           Reference reference) {
-    // A tag that moves away from a manifest which is deleted at once is followed again (DIST-TAG-04).
+    // A tag that moves away from a manifest which is deleted at once is followed again
+    // (DIST-TAG-04).
     constexpr int kFollowMax = 4;
     for (int follow = 1;; ++follow) {
         const auto info = co_await stat_manifest(principal, image, reference);

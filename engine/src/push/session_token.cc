@@ -20,7 +20,8 @@ constexpr std::uint8_t kVersion = 1;
 
 std::array<std::byte, kClaimsSize> encode_claims(const SessionClaims& claims) {
     std::array<std::byte, kClaimsSize> bytes{};
-    // The time fills 8 bytes of which the upper 2 are zero, then the first two fields are put before it.
+    // The time fills 8 bytes of which the upper 2 are zero, then the first two fields are put
+    // before it.
     store_le<std::uint64_t>(bytes.data(), claims.issued_store_time_s << 16);
     bytes[0] = std::byte{kVersion};
     bytes[1] = static_cast<std::byte>(claims.algorithm);

@@ -1,7 +1,7 @@
 #pragma once
-// SessionTokens makes and checks the names of upload sessions. Opening a session writes nothing: the token itself says
-// that this registry handed it out, when, to whom and for which image name, so that a forged or foreign one is as
-// unknown as none at all (DIST-UPL-06, SEC-33).
+// SessionTokens makes and checks the names of upload sessions. Opening a session writes nothing:
+// the token itself says that this registry handed it out, when, to whom and for which image name,
+// so that a forged or foreign one is as unknown as none at all (DIST-UPL-06, SEC-33).
 //
 // Token: base64url of 40 bytes, 54 characters.
 //

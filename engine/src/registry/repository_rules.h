@@ -1,6 +1,6 @@
 #pragma once
-// RepositoryRules says which repository object rules an image name, and what that allows: what the configuration
-// declares first, then what pushes have made, then what a project lets be made.
+// RepositoryRules says which repository object rules an image name, and what that allows: what the
+// configuration declares first, then what pushes have made, then what a project lets be made.
 
 #include "engine/options.h"
 #include "engine/registry_store.h"

@@ -364,7 +364,8 @@ TEST(CatalogRecords, RefuseWhatIsDamaged) {
     EXPECT_EQ(decode({999, {}, {}}).error(), cas::Errc::catalog_unreadable);
 }
 
-// A random history gives the same state when its records are replayed, and counts equal a recount throughout.
+// A random history gives the same state when its records are replayed, and counts equal a recount
+// throughout.
 TEST(Catalog, ReplayGivesTheSameState) {
     for (unsigned seed = 1; seed <= 20; ++seed) {
         std::mt19937 random{seed};
@@ -406,7 +407,8 @@ TEST(Catalog, ReplayGivesTheSameState) {
         EXPECT_EQ(t.recount(), t.blobs.counts());
 
         Catalog replayed{RegistryLimits{}};
-        // All blobs are there from the start; what a record finds missing in the first run does not occur in it.
+        // All blobs are there from the start; what a record finds missing in the first run does not
+        // occur in it.
         FakeBlobs blobs = t.blobs;
         for (const auto& [id, count] : t.blobs.counts()) {
             for (int i = 0; i < count; ++i) blobs.release(id);
