@@ -81,7 +81,7 @@ Awaitable<Result<void>> close_claimed(std::shared_ptr<LaneRooms> rooms, SessionI
     };
     const auto committed = co_await rooms->log->commit(std::move(group));
     if (committed && close.lane != 0) {
-        rooms->pool->release(close.lane, close.end_page, row->base_page);
+        rooms->release_lane(close.lane, close.end_page, row->base_page);
     }
     rooms->uploads.release(session);
     if (!committed) co_return fail(committed.error());

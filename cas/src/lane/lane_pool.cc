@@ -235,16 +235,28 @@ void LanePool::end_lease(std::uint32_t id, Lane& lane) noexcept {
     }
 }
 
-void LanePool::release(std::uint32_t lane, std::uint32_t end_page,
-                       std::uint32_t last_base_page) noexcept {
+std::optional<LaneStateRecord> LanePool::release(std::uint32_t lane, std::uint32_t end_page,
+                                                 std::uint32_t last_base_page) noexcept {
     const std::lock_guard lock{mutex_};
     const auto found = lanes_.find(lane);
-    if (found == lanes_.end()) return;
+    if (found == lanes_.end()) return std::nullopt;
     Lane& ended = found->second;
     ended.next_page = std::max(ended.next_page, end_page);
     ended.last_base_page = std::max(ended.last_base_page, last_base_page);
-    if (ended.state != State::leased && ended.state != State::parked) return;
+    if (ended.state != State::leased && ended.state != State::parked) return std::nullopt;
     end_lease(lane, ended);
+    if (ended.state != State::sealed) return std::nullopt;
+    return LaneStateRecord{.lane = lane,
+                           .phase = LanePhase::sealed,
+                           .frontier_page = ended.next_page,
+                           .last_base_page = ended.last_base_page};
+}
+
+void LanePool::set_recorded(const LaneStateRecord& state) noexcept {
+    const std::lock_guard lock{mutex_};
+    if (const auto found = lanes_.find(state.lane); found != lanes_.end()) {
+        found->second.recorded = state.phase;
+    }
 }
 
 void LanePool::park(std::uint32_t lane, std::uint32_t end_page) noexcept {

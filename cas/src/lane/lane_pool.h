@@ -26,6 +26,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -57,11 +58,15 @@ public:
     Result<LaneLease> resume(std::uint32_t lane, std::uint32_t base_page);
     // The lease ends; nothing below `end_page` is given out again. Also ends the lease of a parked
     // lane.
-    void release(std::uint32_t lane, std::uint32_t end_page, std::uint32_t last_base_page) noexcept;
+    // What it returns is to be recorded: the lane is sealed.
+    std::optional<LaneStateRecord> release(std::uint32_t lane, std::uint32_t end_page,
+                                           std::uint32_t last_base_page) noexcept;
     // The lane stays with its upload, which has no writer now. The pool forgets its descriptor.
     void park(std::uint32_t lane, std::uint32_t end_page) noexcept;
     // No byte is written to this lane any more.
     void poison(std::uint32_t lane) noexcept;
+    // The log has that state now.
+    void set_recorded(const LaneStateRecord& state) noexcept;
     // First page behind all that was handed out; of an unknown lane 0.
     std::uint32_t next_page(std::uint32_t lane) const;
 

@@ -18,14 +18,15 @@ Awaitable<void> renew(std::shared_ptr<LaneRooms> rooms, IdKind kind) {
     rooms->end_work();
 }
 
-Awaitable<void> record_poison(std::shared_ptr<LaneRooms> rooms, LaneStateRecord state) {
+Awaitable<void> commit_lane_state(std::shared_ptr<LaneRooms> rooms, LaneStateRecord state) {
     Group group;
     group.records.push_back(encode_record(state));
     const auto committed = co_await rooms->log->commit(std::move(group));
-    if (!committed) {
-        rooms->environment.log.error(
-            "cannot record that a lane is poisoned",
-            {{"lane", state.lane}, {"error", committed.error().message()}});
+    if (committed) {
+        rooms->pool->set_recorded(state);
+    } else {
+        rooms->environment.log.warn("cannot record the state of a lane",
+                                    {{"lane", state.lane}, {"error", committed.error().message()}});
     }
     rooms->end_work();
 }
@@ -81,7 +82,6 @@ void LaneRooms::poison_lane(std::uint32_t lane) noexcept {
     pool->poison(lane);
     environment.log.error("lane poisoned: it is read from, but never written to again",
                           {{"lane", lane}});
-    if (stopped || log == nullptr) return;
     LaneStateRecord state{.lane = lane, .phase = LanePhase::poisoned};
     {
         const std::lock_guard lock{table_mutex};
@@ -90,8 +90,20 @@ void LaneRooms::poison_lane(std::uint32_t lane) noexcept {
         }
     }
     state.frontier_page = pool->next_page(lane);
+    record_lane_state(state);
+}
+
+void LaneRooms::release_lane(std::uint32_t lane, std::uint32_t end_page,
+                             std::uint32_t last_base_page) noexcept {
+    if (const auto sealed = pool->release(lane, end_page, last_base_page)) {
+        record_lane_state(*sealed);
+    }
+}
+
+void LaneRooms::record_lane_state(const LaneStateRecord& state) noexcept {
+    if (stopped || log == nullptr) return;
     begin_work();
-    asio::co_spawn(environment.reactors.front(), record_poison(shared_from_this(), state),
+    asio::co_spawn(environment.reactors.front(), commit_lane_state(shared_from_this(), state),
                    asio::detached);
 }
 

@@ -35,12 +35,17 @@ struct LaneRooms : std::enable_shared_from_this<LaneRooms> {
     IoQueue& queue_of(const asio::any_io_executor& executor) const noexcept;
     // No writes any more, and the log shall know.
     void poison_lane(std::uint32_t lane) noexcept;
+    // The lease of the lane ends, as in LanePool; a seal is recorded.
+    void release_lane(std::uint32_t lane, std::uint32_t end_page,
+                      std::uint32_t last_base_page) noexcept;
     // A uid for a new upload or an inline blob; renews the block in the background.
     std::uint64_t next_uid() noexcept;
     void renew_ids(IdKind kind);
     // Errc::stopped, read_only: whether a writer may begin.
     Result<void> writable() const noexcept;
     void report_damage(const BlobView& blob) noexcept;
+    // In a frame of its own, some time later; what is not recorded by then is at a clean stop.
+    void record_lane_state(const LaneStateRecord& state) noexcept;
 
     // Writers, closings and housekeeping that stop() waits for.
     void begin_work() noexcept;

@@ -162,7 +162,12 @@ RecordWriter::Slot* RecordWriter::idle_slot() noexcept {
             return slot.get();
         }
     }
+    // Beyond the two of its own it takes only from the first half of the share: the rest is for
+    // those who come next.
+    const BufferPool& pool = *rooms_->push_buffers;
+    const std::uint64_t half = rooms_->ledger.limit(MemoryShare::push_buffers) / 2;
     if (in_flight_ >= rooms_->options.lane_writes_in_flight_max) return nullptr;
+    if ((pool.buffers_lent() + 1) * pool.buffer_size() > half) return nullptr;
     auto buffer = rooms_->push_buffers->take();
     if (!buffer) return nullptr;
     for (const auto& slot : slots_) {

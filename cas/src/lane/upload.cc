@@ -228,7 +228,7 @@ void Upload::release() noexcept {
             rooms_->pool->park(lane, end_page);
         } else {
             if (ORB_PLANTED(lane_offset_reused_after_cancel)) end_page = last_base = 0;
-            rooms_->pool->release(lane, end_page, last_base);
+            rooms_->release_lane(lane, end_page, last_base);
         }
         record_.reset();
     }

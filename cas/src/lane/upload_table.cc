@@ -66,7 +66,8 @@ UploadStatus UploadTable::status(const SessionId& session) const {
     std::optional<ClosedUploads::Close> close;
     {
         const std::lock_guard lock{mutex_};
-        status.busy = claims_.contains(session);
+        const auto claim = claims_.find(session);
+        status.busy = claim != claims_.end() && !claim->second.draining;
         if (const auto found = rows_.find(session); found != rows_.end()) {
             status.state = UploadStatus::State::open;
             status.offset = found->second.offset;
