@@ -102,7 +102,7 @@ Awaitable<void> stop_log(CommitLog& log, std::atomic<bool>& stopped) {
 
 TEST_P(GroupCommitTest, ManySubmittersShareFrames) {
     StoreOptions options = small_options();
-    options.log_segment_size_bytes = 1_MiB;
+    options.log_segment_size_bytes = 256_KiB;
     RecordingTarget target;
     auto opened = open(target, options);
     if (!opened && GetParam() == IoChoice::uring && !io_) GTEST_SKIP() << "no io_uring here";
