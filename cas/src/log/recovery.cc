@@ -92,17 +92,19 @@ Result<ReplayedLog> replay_log(Io& io, const Superblock& superblock, FrameTarget
 Result<void> check_log_end(Io& io, const Superblock& superblock, const ReplayedLog& replayed,
                            Log& log) {
     const ChainEnd& end = replayed.end;
-    // In a backup's copy the original's frames lie behind the end; only frames of the copy itself
-    // count.
+    const bool backup = superblock.log_end_lsn != 0;
+    // In a backup's copy the original's frames lie behind the end; only frames of the copy count.
     const std::array<std::uint64_t, 1> ours{superblock.incarnation};
-    const std::span<const std::uint64_t> incarnations = superblock.log_end_lsn == 0
-                                                            ? std::span<const std::uint64_t>{}
-                                                            : std::span<const std::uint64_t>{ours};
+    const auto incarnations =
+        backup ? std::span<const std::uint64_t>{ours} : std::span<const std::uint64_t>{};
     ORB_TRY(const auto stray, find_frame_behind(io, log_identity(superblock), end, incarnations));
-    if (stray) {
+    // A genuine frame that does not follow the last one: the one before it is not what was there
+    // when it was written.
+    const bool chain_broken = !backup && replayed.tail_reason == TailReason::not_a_successor;
+    if (stray || chain_broken) {
         log.error("acknowledged frames of the log are damaged",
-                  {{"first_damaged_lsn", end.lsn + 1},
-                   {"readable_again_at_lsn", stray->header.lsn},
+                  {{"first_damaged_lsn", end.lsn + (chain_broken ? 0 : 1)},
+                   {"readable_again_at_lsn", stray ? stray->header.lsn : end.lsn + 1},
                    {"segment", end.position.segment},
                    {"offset", end.position.offset},
                    {"found", to_string(replayed.tail_reason)}});

@@ -33,6 +33,9 @@ public:
         std::uint32_t segment = 0;
         std::uint64_t raw_offset = 0;
         friend bool operator==(const Applied&, const Applied&) = default;
+        friend std::ostream& operator<<(std::ostream& out, const Applied& applied) {
+            return out << applied.body << '@' << applied.lsn;
+        }
     };
 
     Result<void> verify(const AppliedRecord& record) const noexcept override {

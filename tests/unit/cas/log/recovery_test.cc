@@ -216,6 +216,19 @@ TEST_F(LogRecoveryTest, AnUnreadablePageIsNoTail) {
     EXPECT_LT(refused, 200);
 }
 
+// A write that was thought torn comes back beside its replacement's successors: the chain tells.
+TEST_F(LogRecoveryTest, AFrameThatCameBackFromAnEarlierLifeIsRefused) {
+    commit_some(2);
+    const auto old = frames().back();
+    const auto stored = content(path_of(old));
+    const auto begin_at = stored.begin() + static_cast<std::ptrdiff_t>(old.position.offset);
+    const std::vector<std::byte> page(begin_at, begin_at + kPageSize);
+    zero(path_of(old), old.position.offset, kPageSize);
+    commit_some(1);
+    overwrite(path_of(old), old.position.offset, page);
+    EXPECT_EQ(open_error(), make_error_code(Errc::log_corrupt));
+}
+
 TEST_F(LogRecoveryTest, FramesBehindAMissingSegmentAreNotRemoved) {
     commit_some(20, 5000);
     const auto all = frames();
