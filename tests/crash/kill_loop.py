@@ -3,8 +3,8 @@
 
 Each cycle: start, verify what was touched before the crash and a sample of everything older, load from several
 clients, SIGKILL at a random moment (50 to 500 ms into the load, or after a random number of acknowledgements; now
-and then also while the server starts). At the end everything is verified, the server stops cleanly, and fsck must
-find nothing. A failure prints the seed.
+and then also while the server starts). fsck runs on what some kills left, and must find nothing. At the end
+everything is verified, before and after a clean stop, and fsck runs at its deepest level. A failure prints the seed.
 """
 
 import pathlib
