@@ -98,7 +98,7 @@ def malformed_manifests(context):
     deep = good[:-1] + b',"deep":' + b"[" * 20000 + b"]" * 20000 + b"}"
     bodies = (b"", b"{", b"[]", b"null", b'"text"', good + b"x", good.replace(b'"schemaVersion":2', b'"schemaVersion":1'),
               good[:-1] + b',"manifests":[]}', good[:-1] + b',"config":{}}', good[:-1] + b',"u":"\xff\xfe"}', deep,
-              manifest_json(schemaVersion=2, config=config), manifest_json(schemaVersion=2, layers=layers),
+              manifest_json(schemaVersion=2, layers=layers),
               manifest_json(schemaVersion=2, config={"digest": "x"}, layers=[]),
               manifest_json(schemaVersion=2, config=[], layers=[]))
     for body in bodies:
