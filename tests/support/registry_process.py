@@ -54,7 +54,7 @@ def skip(reason):
 def find_binary(name="orbitalreg"):
     """The program of the newest build tree, or None."""
     given = os.environ.get("ORBITALREG_BINARY")
-    if given:
+    if given and name == "orbitalreg":
         return given
     built = [path for path in ROOT.glob(f"build/*/bin/{name}") if os.access(path, os.X_OK)]
     return str(max(built, key=lambda path: path.stat().st_mtime)) if built else None
@@ -148,11 +148,11 @@ class RegistryProcess:
 
     def spawn(self):
         """Starts the process without waiting for it to be ready."""
-        environment = dict(os.environ, ORBITALREG_HTTP_ADDR=self.http_addr, ORBITALREG_ADMIN_ADDR=self.admin_addr,
+        inherited = {key: text for key, text in os.environ.items() if not key.startswith("ORBITALREG_")}
+        environment = dict(inherited, ORBITALREG_HTTP_ADDR=self.http_addr, ORBITALREG_ADMIN_ADDR=self.admin_addr,
                            ORBITALREG_STORAGE_PATH=str(self.data), ORBITALREG_STORAGE_IO=self.io)
         if self.kind != "orbitalreg":
-            environment = {key: text for key, text in environment.items() if not key.startswith("ORBITALREG_")}
-            environment["OTEL_TRACES_EXPORTER"] = "none"
+            environment = dict(inherited, OTEL_TRACES_EXPORTER="none")
         environment.update(self.environment)
         self.workspace.mkdir(parents=True, exist_ok=True)
         with open(self.log_path, "ab") as log:
