@@ -326,6 +326,47 @@ TEST_F(CommitLogTest, OneIdleFrameFollowsTheLastOne) {
     EXPECT_EQ(life->log->stats().lsn, lsn + 3);
 }
 
+// For throw-away caches: not one sync, so that none can fail.
+TEST_F(CommitLogTest, WithoutDurabilityNothingIsSynced) {
+    StoreOptions options = small_options();
+    options.durability = Durability::none;
+    {
+        sim::SimIoOptions faulty;
+        faulty.faults.sync_error = 1;
+        faulty.faults.dsync_error = 1;
+        auto life = begin(faulty);
+        ASSERT_TRUE(life->open(options));
+        life->start();
+        for (int i = 0; i < 30; ++i) {
+            ASSERT_TRUE(life->commit(group_of("x", std::string(5000, 'x'))));
+        }
+        life->stop();
+        EXPECT_FALSE(life->log->read_only());
+    }
+    auto life = live(options);
+    EXPECT_EQ(life->target.groups.size(), 30u);
+    EXPECT_TRUE(life->log->stats().clean_start);
+}
+
+// The next segment cannot be synced: no frame names it, and nothing is tried again.
+TEST_F(CommitLogTest, ASegmentThatCannotBeSyncedMakesTheStoreReadOnly) {
+    StoreOptions options = small_options();
+    options.segments_spare = 0;
+    auto life = live(options);
+    life->settle();
+    life->io().set_faults({.sync_error = 1});
+    Result<Committed> last = Committed{};
+    for (int i = 0; last && i < 100; ++i) {
+        last = life->commit(group_of("x", std::string(5000, 'x')));
+    }
+    ASSERT_FALSE(last);
+    EXPECT_EQ(last.error(), make_error_code(Errc::read_only));
+    EXPECT_TRUE(life->log->read_only());
+    const std::size_t committed = life->target.groups.size();
+    life.reset();
+    EXPECT_EQ(live()->target.groups.size(), committed);
+}
+
 TEST_F(CommitLogTest, ACleanStopIsKnownAtTheNextStart) {
     {
         auto life = live();
