@@ -1,14 +1,12 @@
 #include "catalog/id_set.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <new>
 
 namespace orbitalreg::engine {
 
-static_assert(std::endian::native == std::endian::little,
-              "the single id is read in place, from the upper half");
+static_assert(sizeof(IdSet) == 8 && alignof(IdSet) == 4);
 
 IdSet::~IdSet() {
     if (!empty() && !single()) ::operator delete(block());
@@ -26,7 +24,7 @@ std::uint32_t IdSet::size() const noexcept {
 
 const std::uint32_t* IdSet::begin() const noexcept {
     if (empty()) return nullptr;
-    return single() ? reinterpret_cast<const std::uint32_t*>(&bits_) + 1 : block()->ids();
+    return single() ? &words_[1] : block()->ids();
 }
 
 bool IdSet::contains(std::uint32_t id) const noexcept {
@@ -35,7 +33,7 @@ bool IdSet::contains(std::uint32_t id) const noexcept {
 
 bool IdSet::insert(std::uint32_t id) {
     if (empty()) {
-        bits_ = (static_cast<std::uint64_t>(id) << 32) | kSingle;
+        words_ = {kSingle, id};
         return true;
     }
     const auto* place = std::lower_bound(begin(), end(), id);
@@ -59,7 +57,7 @@ bool IdSet::erase(std::uint32_t id) noexcept {
     const auto* place = std::lower_bound(begin(), end(), id);
     if (place == end() || *place != id) return false;
     if (single()) {
-        bits_ = 0;
+        words_ = {};
         return true;
     }
     auto* ids = block()->ids();
@@ -68,7 +66,7 @@ bool IdSet::erase(std::uint32_t id) noexcept {
     if (--block()->size == 1) {
         const auto last = ids[0];
         ::operator delete(block());
-        bits_ = (static_cast<std::uint64_t>(last) << 32) | kSingle;
+        words_ = {kSingle, last};
     }
     return true;
 }

@@ -4,6 +4,8 @@
 //
 // Threads  as a plain value.
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <utility>
 
@@ -12,16 +14,16 @@ namespace orbitalreg::engine {
 class IdSet {
 public:
     IdSet() noexcept = default;
-    IdSet(IdSet&& other) noexcept : bits_{std::exchange(other.bits_, 0)} {}
+    IdSet(IdSet&& other) noexcept : words_{std::exchange(other.words_, {})} {}
     IdSet& operator=(IdSet&& other) noexcept {
-        std::swap(bits_, other.bits_);
+        std::swap(words_, other.words_);
         return *this;
     }
     IdSet(const IdSet&) = delete;
     IdSet& operator=(const IdSet&) = delete;
     ~IdSet();
 
-    bool empty() const noexcept { return bits_ == 0; }
+    bool empty() const noexcept { return words_ == Words{}; }
     std::uint32_t size() const noexcept;
     bool contains(std::uint32_t id) const noexcept;
     // False if it was there already.
@@ -42,15 +44,17 @@ private:
             return reinterpret_cast<const std::uint32_t*>(this + 1);
         }
     };
-    static constexpr std::uint64_t kSingle = 1;
+    // Zero: empty. An odd first word: one id in the second. Else the address of a Block, in two
+    // words so that a set aligns like an id.
+    using Words = std::array<std::uint32_t, 2>;
+    static constexpr std::uint32_t kSingle = 1;
 
     static Block* make_block(std::uint32_t capacity);
-    bool single() const noexcept { return (bits_ & kSingle) != 0; }
-    Block* block() const noexcept { return reinterpret_cast<Block*>(bits_); }
-    void keep(Block* block) noexcept { bits_ = reinterpret_cast<std::uint64_t>(block); }
+    bool single() const noexcept { return (words_[0] & kSingle) != 0; }
+    Block* block() const noexcept { return std::bit_cast<Block*>(words_); }
+    void keep(Block* block) noexcept { words_ = std::bit_cast<Words>(block); }
 
-    // 0: empty. Lowest bit set: one id in the upper half. Else the address of a Block.
-    std::uint64_t bits_ = 0;
+    Words words_{};
 };
 
 }  // namespace orbitalreg::engine

@@ -130,7 +130,7 @@ void ImageTable::add_link(std::string_view name, cas::BlobId blob) {
     if (!image.links.insert(blob.value).second) return;
     link_count_.fetch_add(1, std::memory_order_relaxed);
     std::unique_lock owners_lock{owners_mutex_};
-    owners_[blob.value].insert(image.number);
+    owners_.change(blob).insert(image.number);
 }
 
 void ImageTable::remove_link(std::string_view name, cas::BlobId blob) {
@@ -141,10 +141,8 @@ void ImageTable::remove_link(std::string_view name, cas::BlobId blob) {
     link_count_.fetch_sub(1, std::memory_order_relaxed);
     {
         std::unique_lock owners_lock{owners_mutex_};
-        const auto owners = owners_.find(blob.value);
-        ORB_ASSERT(owners != owners_.end());
-        owners->second.erase(image->number);
-        if (owners->second.empty()) owners_.erase(owners);
+        const bool was_owner = owners_.change(blob).erase(image->number);
+        ORB_ASSERT(was_owner);
     }
     drop_if_empty(shard, *image);
 }
@@ -164,9 +162,7 @@ bool ImageTable::has_link(std::string_view name, cas::BlobId blob) const {
 std::vector<std::string> ImageTable::owners(cas::BlobId blob, std::uint32_t count_max) const {
     std::shared_lock lock{owners_mutex_};
     std::vector<std::string> names;
-    const auto found = owners_.find(blob.value);
-    if (found == owners_.end()) return names;
-    for (const auto number : found->second) {
+    for (const auto number : owners_.of(blob)) {
         if (names.size() >= count_max) break;
         names.push_back(by_number_[number]->name);
     }
@@ -434,9 +430,7 @@ std::uint64_t ImageTable::memory_bytes() const {
         }
     }
     std::shared_lock lock{owners_mutex_};
-    bytes += owners_.bucket_count() * 17;
-    for (const auto& [id, owners] : owners_) bytes += owners.heap_bytes();
-    return bytes;
+    return bytes + owners_.memory_bytes();
 }
 
 void ImageTable::check_invariants() const {
@@ -450,15 +444,11 @@ void ImageTable::check_invariants() const {
             for (const auto& [tag, id] : image->tags)
                 ORB_ASSERT(image->manifests.contains(id));  // I1
             for (const auto id : image->links) {
-                const auto owners = owners_.find(id);
-                ORB_ASSERT(owners != owners_.end() &&
-                           owners->second.contains(image->number));  // I3
+                ORB_ASSERT(owners_.of(cas::BlobId{id}).contains(image->number));  // I3
             }
         }
     }
-    std::size_t owned = 0;
-    for (const auto& [id, owners] : owners_) owned += owners.size();
-    ORB_ASSERT(links == owned);  // I3
+    ORB_ASSERT(links == owners_.total());  // I3
 }
 
 }  // namespace orbitalreg::engine

@@ -15,7 +15,7 @@
 
 #include "base/digest.h"
 #include "cas/references.h"
-#include "catalog/id_set.h"
+#include "catalog/blob_sets.h"
 #include "engine/names.h"
 #include "engine/registry_store.h"
 
@@ -108,7 +108,7 @@ private:
 
     // Who links a blob, by image number. Written by apply(), read by owners().
     mutable std::shared_mutex owners_mutex_;
-    boost::unordered_flat_map<std::uint32_t, IdSet> owners_;
+    BlobSets owners_;
     std::vector<Image*> by_number_;
     std::vector<std::uint32_t> free_numbers_;
 

@@ -21,7 +21,7 @@ void ManifestTable::add_child(cas::BlobId manifest, cas::BlobId child,
     const auto row = rows_.find(manifest.value);
     ORB_ASSERT(row != rows_.end());
     if (!row->second.children.insert(child.value)) return;
-    users_[child.value].insert(manifest.value);
+    users_.change(child).insert(manifest.value);
     references.hold(child);
 }
 
@@ -32,10 +32,8 @@ void ManifestTable::remove(cas::BlobId manifest, cas::ReferenceSink& references)
     references.release(manifest);
     if (--row->second.image_count > 0) return;
     for (const auto child : row->second.children) {
-        const auto users = users_.find(child);
-        ORB_ASSERT(users != users_.end());
-        users->second.erase(manifest.value);
-        if (users->second.empty()) users_.erase(users);
+        const bool was_user = users_.change(cas::BlobId{child}).erase(manifest.value);
+        ORB_ASSERT(was_user);
         references.release(cas::BlobId{child});
     }
     rows_.erase(row);
@@ -51,9 +49,7 @@ std::optional<ManifestTable::Known> ManifestTable::find(cas::BlobId manifest) co
 std::optional<cas::BlobId> ManifestTable::find_user(
     cas::BlobId blob, const std::function<bool(cas::BlobId)>& held) const {
     std::shared_lock lock{mutex_};
-    const auto users = users_.find(blob.value);
-    if (users == users_.end()) return std::nullopt;
-    for (const auto user : users->second) {
+    for (const auto user : users_.of(blob)) {
         if (held(cas::BlobId{user})) return cas::BlobId{user};
     }
     return std::nullopt;
@@ -67,8 +63,7 @@ bool ManifestTable::is_child(cas::BlobId manifest, cas::BlobId child) const {
 
 std::size_t ManifestTable::user_count(cas::BlobId blob) const {
     std::shared_lock lock{mutex_};
-    const auto users = users_.find(blob.value);
-    return users == users_.end() ? 0 : users->second.size();
+    return users_.of(blob).size();
 }
 
 std::size_t ManifestTable::size() const {
@@ -97,9 +92,8 @@ std::uint64_t ManifestTable::fingerprint() const {
 
 std::uint64_t ManifestTable::memory_bytes() const {
     std::shared_lock lock{mutex_};
-    std::uint64_t bytes = rows_.bucket_count() * (sizeof(Row) + 8) + users_.bucket_count() * 16;
+    std::uint64_t bytes = rows_.bucket_count() * (sizeof(Row) + 9) + users_.memory_bytes();
     for (const auto& [id, row] : rows_) bytes += row.children.heap_bytes();
-    for (const auto& [id, users] : users_) bytes += users.heap_bytes();
     return bytes;
 }
 
@@ -110,13 +104,10 @@ void ManifestTable::check_invariants() const {
         ORB_ASSERT(row.image_count > 0);  // I1
         edges += row.children.size();
         for (const auto child : row.children) {
-            const auto users = users_.find(child);
-            ORB_ASSERT(users != users_.end() && users->second.contains(id));  // I3
+            ORB_ASSERT(users_.of(cas::BlobId{child}).contains(id));  // I3
         }
     }
-    std::size_t back_edges = 0;
-    for (const auto& [id, users] : users_) back_edges += users.size();
-    ORB_ASSERT(edges == back_edges);  // I3
+    ORB_ASSERT(edges == users_.total());  // I3
 }
 
 }  // namespace orbitalreg::engine

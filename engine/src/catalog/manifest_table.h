@@ -13,6 +13,7 @@
 
 #include "base/digest.h"
 #include "cas/references.h"
+#include "catalog/blob_sets.h"
 #include "catalog/id_set.h"
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -57,15 +58,15 @@ public:
 
 private:
     struct Row {
-        Digest digest;
         std::uint64_t size_bytes = 0;
         std::uint32_t image_count = 0;
         IdSet children;
+        Digest digest;
     };
 
     mutable std::shared_mutex mutex_;
     boost::unordered_flat_map<std::uint32_t, Row> rows_;
-    boost::unordered_flat_map<std::uint32_t, IdSet> users_;
+    BlobSets users_;  // the manifests that have it as a child
 };
 
 }  // namespace orbitalreg::engine

@@ -294,7 +294,10 @@ std::optional<ManifestInfo> EmbeddedRegistryStore::find_tagged(const ImageName& 
         if (!manifest) return std::nullopt;
         const auto known = catalog_.manifests().find(*manifest);
         const auto kind = catalog_.images().find_manifest(image.text(), *manifest);
-        if (known && kind) return ManifestInfo{known->digest, *kind, known->size_bytes};
+        // Checked as a whole once more: also that its bytes are sound.
+        if (known && kind && state_.held_manifest(image, known->digest)) {
+            return ManifestInfo{known->digest, *kind, known->size_bytes};
+        }
     }
     return std::nullopt;
 }

@@ -442,6 +442,28 @@ TEST(Catalog, FingerprintTellsStatesApart) {
     EXPECT_TRUE(seen.insert(t.catalog.fingerprint()).second);
 }
 
+// The catalog's share of the 160 bytes a blob that are promised; cas has 71 of them. Ten blobs a
+// manifest, one tag each, nothing shared.
+TEST(Catalog, Needs80BytesABlobAtMost) {
+    CatalogUnderTest t;
+    std::uint64_t blobs = 0;
+    for (int i = 0; i < 20; ++i) {
+        const auto name = "project/repository/image" + std::to_string(i);
+        for (int m = 0; m < 50; ++m) {
+            const auto manifest = "m" + std::to_string(i) + "." + std::to_string(m);
+            std::vector<std::string> children;
+            for (int child = 0; child < 9; ++child) {
+                children.push_back(manifest + "." + std::to_string(child));
+                t.blobs.add(digest_of(children.back()));
+                t.apply(LinkAddRecord{image(name), digest_of(children.back()), {}});
+            }
+            t.push(name, manifest, children, {tag("v" + std::to_string(m))});
+            blobs += 10;
+        }
+    }
+    EXPECT_LT(t.catalog.stats().catalog_memory_bytes / blobs, 80u);
+}
+
 TEST(Catalog, TellsWatchersWhileTheyWatch) {
     CatalogUnderTest t;
     std::vector<std::string> seen;
