@@ -84,7 +84,10 @@ void Session::check_deadline(std::int64_t now_ns) noexcept {
 
 void Session::begin_stop() noexcept {
     stopping_ = true;
-    if (idle()) connection_.close();
+    // Connected and silent is idle too: nobody waits for an answer.
+    const bool silent =
+        connection_.watch().phase() == PeerWatch::Phase::header && connection_.input().empty();
+    if (idle() || silent) connection_.close();
 }
 
 Awaitable<void> Session::run() {

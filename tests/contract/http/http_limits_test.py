@@ -399,6 +399,19 @@ def answers(server):
 
 
 @check("REL-26")
+def a_stop_waits_for_nobody_who_is_silent(server):
+    with Serve(server, ORBITALREG_HTTP_HEADER_TIMEOUT="60s") as small:
+        silent, idle = connect(small), connect(small)
+        idle.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        same(status_of(idle.recv(5000)), 200)
+        began = time.monotonic()
+        small.process.terminate()
+        same(small.process.wait(DEADLINE_S), 0)
+        assert time.monotonic() - began < 5
+        same((until_end(silent), until_end(idle)), (b"", b""))
+
+
+@check("REL-26")
 def a_reload_changes_what_it_can(server):
     file = server.workspace / "reload.yml"
     file.write_text("log: { level: warn }\n")
