@@ -194,6 +194,49 @@ TEST_P(RegistryTest, ACancelledUploadIsUnknown) {
               Errc::upload_unknown);
 }
 
+// DIST-UPL-53: the request that still sends meets an unknown session at its next step.
+TEST_P(RegistryTest, AnUploadIsCancelledWhileItIsWritten) {
+    const auto image = image_name("p/a");
+    for (const bool marked : {false, true}) {
+        const auto ticket = start_upload("p/a");
+        if (marked) send("p/a", ticket.token, "12345");
+        auto resumed = run(registry().resume_upload(kAlice, image, ticket.token, {}));
+        ASSERT_TRUE(resumed);
+        auto& writer = resumed.value().writer;
+        ASSERT_TRUE(run(write_all(*writer, "more", 10)));
+        ASSERT_TRUE(run(registry().cancel_upload(kAlice, image, ticket.token)));
+        const auto position = [&] {
+            return run(registry().upload_position(kAlice, image, ticket.token));
+        };
+        EXPECT_EQ(error_of(position()), Errc::upload_unknown);
+        EXPECT_EQ(error_of(run(registry().cancel_upload(kAlice, image, ticket.token))),
+                  Errc::upload_unknown);
+        EXPECT_EQ(error_of(run(writer->buffer())), Errc::upload_unknown);
+        EXPECT_EQ(error_of(run(writer->mark())), Errc::upload_unknown);
+        EXPECT_EQ(error_of(run(writer->finish(digest_of("more")))), Errc::upload_unknown);
+        writer.reset();
+        EXPECT_EQ(error_of(position()), Errc::upload_unknown);
+        reopen();
+        EXPECT_EQ(error_of(position()), Errc::upload_unknown) << "closed for good";
+        EXPECT_EQ(error_of(run(registry().stat_blob(kAnyone, image, digest_of("more")))),
+                  Errc::blob_unknown);
+    }
+}
+
+// A writer that vanishes without a further step leaves the session unknown all the same.
+TEST_P(RegistryTest, ACancelledUploadStaysUnknownWhenItsWriterVanishes) {
+    const auto image = image_name("p/a");
+    const auto ticket = start_upload("p/a");
+    {
+        auto resumed = run(registry().resume_upload(kAlice, image, ticket.token, {}));
+        ASSERT_TRUE(run(registry().cancel_upload(kAlice, image, ticket.token)));
+    }
+    EXPECT_EQ(error_of(run(registry().upload_position(kAlice, image, ticket.token))),
+              Errc::upload_unknown);
+    EXPECT_EQ(error_of(run(registry().resume_upload(kAlice, image, ticket.token, {}))),
+              Errc::upload_unknown);
+}
+
 // DIST-UPL-40.
 TEST_P(RegistryTest, ATooLargeBlobIsRefusedByItsAnnouncedSize) {
     RegistryOptions options;

@@ -34,7 +34,8 @@ cas::UploadStart to_cas(const UploadStart& start, const ImageName& owner) {
 
 Awaitable<Answer<std::unique_ptr<UploadWriter>>> EmbeddedRegistryStore::open_upload(
     PushTarget target, UploadStart start) {
-    auto writer = co_await store_.open_upload(to_cas(start, target.image));
+    auto session = to_cas(start, target.image);
+    auto writer = co_await store_.open_upload(std::move(session));
     if (!writer) {
         auto refusal = translate(writer.error());
         if (refusal.code == Errc::offset_mismatch) {

@@ -35,6 +35,7 @@ Answer<SessionClaims> Registry::Rooms::check_token(const Principal& principal,
 
 Answer<void> Registry::Rooms::check_usable(const SessionClaims& claims,
                                            const UploadStatus& status) const {
+    if (running.is_cancelled(claims.session)) return refuse(unknown_upload());
     if (status.state == UploadStatus::State::open) return ok();
     const bool unheard = status.state == UploadStatus::State::unknown;
     if (unheard && (status.busy || !is_expired(claims))) return ok();
@@ -91,7 +92,8 @@ Awaitable<Answer<ResumedUpload>> Registry::resume_upload(Principal principal, Im
         refusal.offset_bytes = offset;
         co_return refuse(std::move(refusal));
     }
-    co_return ResumedUpload{std::move(writer).value(), std::nullopt, id};
+    auto watched = rooms_->running.watch(claims.session, std::move(writer).value());
+    co_return ResumedUpload{std::move(watched), std::nullopt, id};
 }
 
 Awaitable<Answer<void>> Registry::cancel_upload(Principal principal, ImageName image,
@@ -100,6 +102,7 @@ Awaitable<Answer<void>> Registry::cancel_upload(Principal principal, ImageName i
     const auto status = co_await rooms_->store.upload_status(claims.session);
     if (!status) co_return refuse(status.error());
     ORB_CO_TRY(rooms_->check_usable(claims, status.value()));
+    if (status.value().busy && rooms_->running.cancel(claims.session)) co_return ok();
     const UploadStart start{claims.session, claims.issued_store_time_s, claims.algorithm, {}};
     const auto cancelled = co_await rooms_->store.cancel_upload(start);
     if (!cancelled) co_return refuse(cancelled.error());

@@ -2,6 +2,7 @@
 // What the rooms behind Registry share: push/ and pull/ hold its functions by topic.
 
 #include "engine/registry.h"
+#include "push/running_uploads.h"
 #include "push/session_token.h"
 #include "registry/repository_rules.h"
 
@@ -26,6 +27,7 @@ struct Registry::Rooms {
     const RegistryOptions options;
     const RepositoryRules rules;
     const SessionTokens tokens;
+    RunningUploads running;
     std::vector<Gate*> gates;
     std::vector<ManifestObserver*> observers;
 
