@@ -64,6 +64,7 @@ class Comparison:
         self.commands = {}
 
     def run(self):
+        self.load_averages = [os.getloadavg()[0]]
         for server in self.servers.values():
             server.start()
         try:
@@ -72,6 +73,7 @@ class Comparison:
                     # Who goes first changes from round to round.
                     for kind in SERVERS if number % 2 == 0 else reversed(SERVERS):
                         self.measure(title, kind, number, arguments)
+            self.load_averages.append(os.getloadavg()[0])
             self.peaks = {kind: registry_process.peak_rss_bytes(server.pid) for kind, server in self.servers.items()}
         finally:
             for server in self.servers.values():
@@ -151,6 +153,10 @@ def main():
     words = " ".join(sys.argv[1:])
     page = (f"{comparison.page()}\n\nMedians of {options.rounds} rounds (lowest-highest), the servers taking turns, `sync` "
             f"before each round; ratio above 1: ours is faster, or smaller.\n\nMachine: {machine()}.\n\n"
+            f"Load average of the machine before and after: {', '.join(f'{load:.1f}' for load in comparison.load_averages)} "
+            f"(the run itself makes 2 to 4; more is other work, which both servers met alike).\n\n"
+            f"GET follows the push of the same round. Ours writes past the page cache and reads the first GET of a blob from "
+            f"the disk; docker-registry finds it in memory. Peak RSS leaves page cache out.\n\n"
             f"Both sync what they write before they answer; docker-registry syncs files, and no directory "
             f"(bench/peers/README.md).\n\n"
             f"Command: `bench/compare.py{' ' + words if words else ''}`, which runs, for each server in turn:\n\n"
