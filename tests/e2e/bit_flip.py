@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """One flipped bit in a lane, in the log, in each copy of the superblock: what fsck says, and what a GET gets.
 
-A store is filled and stopped; for each case a copy of it gets one bit flipped. Then fsck runs on it (all levels), and
-a server is started on it. The law (DIST-BLOB-22, SEC of rot): never a 200 with a full wrong body. What
+A store is filled and stopped; for each case a copy of it gets one bit flipped. Then fsck runs on it (all levels, and
+--repair), and a server is started on it. The law (DIST-BLOB-22, SEC of rot): never a 200 with a full wrong body. What
 was not hit is served as before; a superblock copy is repaired; a log damaged in its middle is not opened for writing;
 a damaged blob pushed again is served again.
 """
@@ -174,6 +174,14 @@ def heal(server, client):
     expect(outcome == "right", f"pushed again, yet {outcome}")
 
 
+def check_repair(binary, data, case):
+    """--repair mends a superblock copy (1, then clean), and leaves alone what is lost (2, and 2 again)."""
+    wanted = (1, 0) if case.title.startswith("superblock") else (2, 2)
+    codes = tuple(run_fsck(binary, data, "--level", "deep", *words).returncode for words in (("--repair",), ()))
+    print(f"      fsck --level deep --repair: {codes[0]}, and fsck again: {codes[1]}")
+    expect(codes == wanted, f"{case.title}: --repair and fsck again: {codes}, expected {wanted}")
+
+
 def check_repaired(binary, data, case):
     """Opening the store repaired the superblock copy, and a clean stop left nothing to find."""
     code, text = fsck(binary, data)
@@ -185,12 +193,14 @@ def run_case(options, source, case, rng, workspace):
     offset, bit = rng.randrange(case.begin, case.end), rng.randrange(8)
     print(f"--- {case.title}: bit {bit} of byte {offset} of {case.file}", flush=True)
     copy = workspace / "copy"
-    for purpose in ("fsck", "serve"):
+    for purpose in ("fsck", "repair", "serve"):
         shutil.rmtree(copy, ignore_errors=True)
         subprocess.run(["cp", "-a", "--sparse=auto", str(source.data), str(copy)], check=True)
         flip(copy / case.file, offset, bit)
         if purpose == "fsck":
             check_fsck(source.binary, copy, case)
+        elif purpose == "repair":
+            check_repair(source.binary, copy, case)
         else:
             server = registry_process.from_arguments(options, data=copy, keep=False)
             try:
