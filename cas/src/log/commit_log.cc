@@ -47,6 +47,10 @@ Result<OpenedStore> lock_store(const StoreEnvironment& environment, const StoreO
         read = file.read();
     }
     if (!read) return fail(read.error());
+    // The process before may have been killed between making a name and syncing it.
+    if (!options.read_only && options.durability == Durability::full) {
+        ORB_TRY(io.sync_directory(""));
+    }
     opened.choice = std::move(read).value();
     return opened;
 }
