@@ -37,6 +37,8 @@ struct StoreOptions {
     std::uint32_t lane_writes_in_flight_max = 8;      // per upload, 256 KiB each
     std::uint64_t write_size_bytes = 256_KiB;
 
+    // Kept back on disk for deletes and marks; 0: 1 % of the file system, within 4 MiB and 256 MiB.
+    std::uint64_t reserve_size_bytes = 0;
     std::uint64_t memory_limit_bytes = 1_GiB;         // shared out by the memory ledger
     std::uint64_t mark_interval_bytes = 256_MiB;      // a running upload is marked at least this often
     std::int64_t uploads_idle_expiry_ms = 24 * 3600 * 1000LL;

@@ -86,6 +86,9 @@ public:
 
     Awaitable<Result<Committed>> commit(Group group) override;
     Result<Committed> commit_now(Group group) override;
+    void on_no_space(std::function<bool()> give_up) override {
+        if (sequencer_) sequencer_->on_no_space(std::move(give_up));
+    }
     void start() override;
     Awaitable<void> stop(Group last) override;
     Awaitable<Result<void>> read(IoQueue& queue, std::uint32_t segment, std::uint64_t offset,

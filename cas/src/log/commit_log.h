@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ public:
     // After open() and before start(): groups committed while recovering (seals of lanes, id blocks), blocking, each in
     // a frame of its own.
     virtual Result<Committed> commit_now(Group group) = 0;
+    // What gives space back when the next segment cannot be made: true when it did. Called on the sequencer. Before
+    // start().
+    virtual void on_no_space(std::function<bool()> give_up) = 0;
     virtual void start() = 0;
     // `last` is committed in a frame before `closed` (frontiers of free lanes). Idempotent.
     virtual Awaitable<void> stop(Group last) = 0;

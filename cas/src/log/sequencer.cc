@@ -170,7 +170,7 @@ Sequencer::Built Sequencer::build_frame() {
         return Built::answers;
     }
     const std::uint32_t segment = parts_.tail.end().position.segment;
-    const auto reserved = parts_.tail.reserve(kFrameHeaderSize + limits_.group_bytes);
+    const auto reserved = reserve_room();
     if (!reserved) return fail_reserve(reserved.error());
     if (parts_.tail.end().position.segment != segment) request_spares();
     context_ = parts_.tail.begin();
@@ -262,6 +262,15 @@ void Sequencer::fail_frame(const ErrorCode& error) {
     deliver();
 }
 
+// Room for one more frame; the disk reserve is for when there is none.
+Result<void> Sequencer::reserve_room() {
+    const std::uint64_t frame_bytes = kFrameHeaderSize + limits_.group_bytes;
+    const auto reserved = parts_.tail.reserve(frame_bytes);
+    const bool no_space = !reserved && reserved.error() == make_error_code(Errc::no_space);
+    if (!no_space || !give_up_reserve_ || !give_up_reserve_()) return reserved;
+    return parts_.tail.reserve(frame_bytes);
+}
+
 Sequencer::Built Sequencer::fail_reserve(const ErrorCode& error) {
     const bool no_space = error == make_error_code(Errc::no_space);
     if (!no_space) parts_.read_only.set("the next log segment cannot be made: " + error.message());
@@ -302,7 +311,7 @@ void Sequencer::publish_end() noexcept {
 
 Result<Committed> Sequencer::commit_now(Group& group) {
     if (parts_.read_only.on()) return fail(Errc::read_only);
-    ORB_TRY(parts_.tail.reserve(kFrameHeaderSize + limits_.group_bytes));
+    ORB_TRY(reserve_room());
     context_ = parts_.tail.begin();
     if (group.check) {
         ORB_TRY(group.check(group, context_));

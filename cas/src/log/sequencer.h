@@ -72,6 +72,8 @@ public:
     Awaitable<Result<Committed>> submit(Group group);
     // Blocking, before start(): a frame of its own.
     Result<Committed> commit_now(Group& group);
+    // See CommitLog.
+    void on_no_space(std::function<bool()> give_up) { give_up_reserve_ = std::move(give_up); }
     void start();
     Awaitable<Result<Committed>> stop(Group last);
     // Prepares spare segments on the background executor.
@@ -95,6 +97,7 @@ private:
     void write_frame();
     void apply(const ScannedFrame& frame);
     void fail_frame(const ErrorCode& error);
+    Result<void> reserve_room();
     Built fail_reserve(const ErrorCode& error);
     void answer_waiting(ErrorCode error);
     void answer(std::unique_ptr<CommitRequest> request, Result<Committed> outcome);
@@ -123,6 +126,7 @@ private:
     const StoreOptions options_;
     const FrameLimits limits_;
     Parts parts_;
+    std::function<bool()> give_up_reserve_;
     Counter& requests_total_;
     Counter& frames_total_;
     Counter& records_total_;

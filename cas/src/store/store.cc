@@ -12,6 +12,7 @@
 #include "lane/lanes.h"
 #include "log/commit_log.h"
 #include "schema/records_generated.h"
+#include "space/reserve.h"
 #include "store/store_state.h"
 
 namespace orbitalreg::cas {
@@ -22,6 +23,7 @@ public:
     StoreOfRooms(StoreEnvironment environment, const StoreOptions& options, CatalogMachine& catalog)
         : environment_{std::move(environment)},
           ledger_{options.memory_limit_bytes},
+          reserve_{std::make_shared<Reserve>(environment_.io, environment_.clock, environment_.log)},
           lanes_{environment_, options, blobs_, ledger_},
           state_{blobs_, lanes_, catalog} {}
 
@@ -49,10 +51,12 @@ public:
 
     Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(
         DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint) override {
-        return lanes_.begin_blob(algorithm, size_hint);
+        if (!room_for_content()) co_return fail(Errc::no_space);
+        co_return co_await lanes_.begin_blob(algorithm, size_hint);
     }
     Awaitable<Result<std::unique_ptr<BlobWriter>>> open_upload(UploadStart start) override {
-        return lanes_.open_upload(std::move(start));
+        if (!room_for_content()) co_return fail(Errc::no_space);
+        co_return co_await lanes_.open_upload(std::move(start));
     }
     UploadStatus upload_status(const SessionId& session) const noexcept override {
         return lanes_.upload_status(session);
@@ -68,11 +72,14 @@ public:
     StoreStats stats() const override;
 
 private:
+    // Whether new content is admitted: deletes, marks and moves of tags are without asking.
+    bool room_for_content();
     Awaitable<void> report_damage(BlobView blob);
     void publish_metrics();
 
     StoreEnvironment environment_;
     MemoryLedger ledger_;
+    std::shared_ptr<Reserve> reserve_;  // also of restores that are on their way
     BlobTable blobs_;
     Lanes lanes_;
     StoreState state_;
@@ -88,6 +95,10 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
     lanes_.on_damage = [this](const BlobView& blob) {
         asio::co_spawn(environment_.background, report_damage(blob), asio::detached);
     };
+    if (!options.read_only) {
+        reserve_->open(options.reserve_size_bytes, 2 * log_->segment_size_bytes());
+        log_->on_no_space([reserve = reserve_] { return reserve->give_up(); });
+    }
     log_->start();
     lanes_.start();
     publish_metrics();
@@ -119,7 +130,17 @@ Awaitable<void> StoreOfRooms::stop() {
     co_await log_->stop(lanes_.closing_group());
 }
 
+bool StoreOfRooms::room_for_content() {
+    if (log_->read_only()) return true;  // refused for that reason
+    const bool admitted = reserve_->admits_push();
+    if (reserve_->restore_due()) {
+        asio::post(environment_.background, [reserve = reserve_] { reserve->restore(); });
+    }
+    return admitted;
+}
+
 Awaitable<Result<Committed>> StoreOfRooms::submit(Change change) {
+    if (!change.blobs.empty() && !room_for_content()) co_return fail(Errc::no_space);
     Group group;
     group.keys = std::move(change.keys);
     for (const InlineBlob& blob : change.blobs) {
