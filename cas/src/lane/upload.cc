@@ -227,7 +227,8 @@ void Upload::release() noexcept {
         if (row && row->lane == lane) {
             rooms_->pool->park(lane, end_page);
         } else {
-            if (ORB_PLANTED(lane_offset_reused_after_cancel)) end_page = last_base = 0;
+            const bool reuse = ORB_PLANTED(lane_offset_reused_after_cancel);
+            if (reuse && !committed_) end_page = last_base = 0;
             rooms_->release_lane(lane, end_page, last_base);
         }
         record_.reset();

@@ -90,6 +90,7 @@ private:
     std::shared_ptr<RecordWriter> record_;
     bool marked_in_lane_ = false;
     ErrorCode failed_;
+    bool committed_ = false;
     bool ended_ = false;
     bool in_call_ = false;
 };

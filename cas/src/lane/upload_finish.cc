@@ -114,6 +114,7 @@ Awaitable<Result<BlobInfo>> Upload::finish(Digest expected, Change change) {
         }
     }
     auto info = co_await commit_blob(expected, std::move(change));
+    committed_ = info.has_value();
     failed_ = info ? ErrorCode{Errc::upload_closed} : info.error();
     co_return info;
 }
