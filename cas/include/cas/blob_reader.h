@@ -5,14 +5,14 @@
 // Threads  use from one strand, the reactor it was opened on.
 // Limits   a piece is at most 1 MiB; buffers come from the pull share of the memory ledger.
 
-#include <cstdint>
-#include <memory>
-
 #include "base/asio.h"
 #include "base/bytes.h"
 #include "base/digest.h"
 #include "base/result.h"
 #include "cas/references.h"
+
+#include <cstdint>
+#include <memory>
 
 namespace orbitalreg::cas {
 

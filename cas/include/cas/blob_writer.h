@@ -11,15 +11,15 @@
 // Memory   the writer lends its buffers, page-aligned: bytes are received into them and written from them, never copied.
 // Limits   StoreOptions::blob_size_max_bytes; one byte more fails with Errc::blob_too_large.
 
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-
 #include "base/asio.h"
 #include "base/bytes.h"
 #include "base/digest.h"
 #include "base/result.h"
 #include "cas/journal.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 
 namespace orbitalreg::cas {
 

@@ -1,21 +1,21 @@
 #pragma once
 // Errors of cas. Errors of the kernel travel as they are, in the system category (errno).
 
-#include <boost/system/error_code.hpp>
-
 #include "base/result.h"
+
+#include <boost/system/error_code.hpp>
 
 namespace orbitalreg::cas {
 
 enum class Errc {
     blob_not_found = 1,
-    blob_damaged,         // the bytes fail their checksum; answers as absent until they are pushed again
-    blob_too_large,       // above StoreOptions::blob_size_max_bytes
-    digest_mismatch,      // the bytes received are not those the digest names; nothing became visible
-    upload_closed,        // finished or cancelled; see Store::upload_status
-    upload_busy,          // another request writes to this session
-    upload_expired,       // idle for longer than uploads_idle_expiry
-    offset_mismatch,      // an append that does not start at the upload's offset
+    blob_damaged,    // the bytes fail their checksum; answers as absent until they are pushed again
+    blob_too_large,  // above StoreOptions::blob_size_max_bytes
+    digest_mismatch,  // the bytes received are not those the digest names; nothing became visible
+    upload_closed,    // finished or cancelled; see Store::upload_status
+    upload_busy,      // another request writes to this session
+    upload_expired,   // idle for longer than uploads_idle_expiry
+    offset_mismatch,  // an append that does not start at the upload's offset
     precondition_failed,  // a Change's check() refused
     change_too_large,     // a group above its limit in bytes or records
     no_space,             // ENOSPC, EDQUOT or below the reserve
@@ -35,7 +35,9 @@ enum class Errc {
 };
 
 const boost::system::error_category& category() noexcept;
-inline ErrorCode make_error_code(Errc error) noexcept { return {static_cast<int>(error), category()}; }
+inline ErrorCode make_error_code(Errc error) noexcept {
+    return {static_cast<int>(error), category()};
+}
 
 }  // namespace orbitalreg::cas
 

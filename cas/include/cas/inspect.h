@@ -5,6 +5,11 @@
 // Errors   Errc::not_a_store, Errc::locked while a server has it open, version_unsupported, and what the device says. What
 //          is wrong with the store itself is a finding of fsck, and an error of dump.
 
+#include "base/log.h"
+#include "base/result.h"
+#include "cas/io.h"
+#include "cas/journal.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <functional>
@@ -12,23 +17,19 @@
 #include <string_view>
 #include <vector>
 
-#include "base/log.h"
-#include "base/result.h"
-#include "cas/io.h"
-#include "cas/journal.h"
-
 namespace orbitalreg::cas {
 
 enum class FsckLevel : std::uint8_t {
-    quick,   // superblock copies, the chain of frames, the recount of references
+    quick,  // superblock copies, the chain of frames, the recount of references
     normal,  // and every lane record's header and descriptor against the rows, overlaps, orphans, allocation
-    deep,    // and every chunk's checksum and every digest
+    deep,  // and every chunk's checksum and every digest
 };
 
 struct FsckFinding {
     enum class Severity : std::uint8_t { note, repairable, loss };
     Severity severity = Severity::note;
-    std::string code;    // stable, for scripts: superblock_copy_invalid, frame_corrupt, descriptor_mismatch, ...
+    std::string
+        code;  // stable, for scripts: superblock_copy_invalid, frame_corrupt, descriptor_mismatch, ...
     std::string where;   // file and offset
     std::string detail;  // what it means and what to do
 };
@@ -43,7 +44,8 @@ struct FsckReport {
     std::uint64_t lanes = 0;
     // Notes do not count: they say what is unusual, not what is wrong.
     bool clean() const noexcept {
-        return findings_dropped == 0 && std::ranges::all_of(findings, [](const FsckFinding& finding) {
+        return findings_dropped == 0 &&
+               std::ranges::all_of(findings, [](const FsckFinding& finding) {
                    return finding.severity == FsckFinding::Severity::note;
                });
     }
@@ -56,7 +58,8 @@ Result<FsckReport> fsck(Io& io, FsckLevel level, CatalogMachine& catalog, Log& l
 enum class DumpWhat : std::uint8_t { superblock, frames, records, blobs, lanes, uploads };
 
 // One JSON object a line. `describe` renders a catalog record's body as JSON, since cas does not know it.
-Result<void> dump(Io& io, DumpWhat what, const std::function<std::string(const CatalogRecordView&)>& describe,
+Result<void> dump(Io& io, DumpWhat what,
+                  const std::function<std::string(const CatalogRecordView&)>& describe,
                   const std::function<void(std::string_view line)>& line);
 
 }  // namespace orbitalreg::cas

@@ -11,18 +11,18 @@
 // Direct   a File opened direct takes offsets, sizes and addresses that are multiples of kPageSize, and bypasses the
 //          page cache. Where the file system refuses O_DIRECT the File works buffered and direct() is false.
 
+#include "base/asio.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/result.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/asio.h"
-#include "base/bytes.h"
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/result.h"
 
 namespace orbitalreg::cas {
 
@@ -101,7 +101,8 @@ public:
     virtual asio::any_io_executor executor() const = 0;
     virtual void submit(IoOperation& operation) noexcept = 0;
     // A read that does not wait for the device: EAGAIN when the bytes are not in memory (RWF_NOWAIT).
-    virtual Result<std::size_t> read_now(File& file, std::uint64_t offset, MutableByteView to) noexcept = 0;
+    virtual Result<std::size_t> read_now(File& file, std::uint64_t offset,
+                                         MutableByteView to) noexcept = 0;
     // Operations submitted and not completed.
     virtual std::size_t in_flight() const noexcept = 0;
 };
@@ -136,23 +137,26 @@ enum class IoChoice : std::uint8_t { automatic, uring, threads };
 
 struct IoOptions {
     IoChoice choice = IoChoice::automatic;
-    unsigned threads = 4;             // of the pool, where it is used
-    unsigned queue_depth_max = 256;   // operations of one queue inside the kernel; more wait in the queue
+    unsigned threads = 4;  // of the pool, where it is used
+    unsigned queue_depth_max =
+        256;  // operations of one queue inside the kernel; more wait in the queue
 };
 
 // The Io for `root`, an existing directory. `automatic` probes io_uring with a real read and falls back to threads;
 // `uring` fails with the probe's error instead. Counts operations and bytes, direct and buffered, in `metrics`:
 // io_bytes_total{op,mode}, io_operations_total{op}, io_errors_total{op}.
-Result<std::unique_ptr<Io>> make_io(std::string_view root, const IoOptions& options, Log& log, Metrics& metrics);
+Result<std::unique_ptr<Io>> make_io(std::string_view root, const IoOptions& options, Log& log,
+                                    Metrics& metrics);
 
 // Submits an operation and resumes with its result on the queue's executor.
-Awaitable<Result<std::size_t>> async_read(IoQueue& queue, File& file, std::uint64_t offset, MutableByteView to,
-                                          IoClass io_class);
+Awaitable<Result<std::size_t>> async_read(IoQueue& queue, File& file, std::uint64_t offset,
+                                          MutableByteView to, IoClass io_class);
 Awaitable<Result<void>> async_datasync(IoQueue& queue, File& file, IoClass io_class);
-Awaitable<Result<void>> async_write(IoQueue& queue, File& file, std::uint64_t offset, ByteView from, IoClass io_class);
-Awaitable<Result<void>> async_allocate(IoQueue& queue, File& file, std::uint64_t offset, std::uint64_t length,
-                                       IoClass io_class);
-Awaitable<Result<void>> async_punch(IoQueue& queue, File& file, std::uint64_t offset, std::uint64_t length,
+Awaitable<Result<void>> async_write(IoQueue& queue, File& file, std::uint64_t offset, ByteView from,
                                     IoClass io_class);
+Awaitable<Result<void>> async_allocate(IoQueue& queue, File& file, std::uint64_t offset,
+                                       std::uint64_t length, IoClass io_class);
+Awaitable<Result<void>> async_punch(IoQueue& queue, File& file, std::uint64_t offset,
+                                    std::uint64_t length, IoClass io_class);
 
 }  // namespace orbitalreg::cas

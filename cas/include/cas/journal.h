@@ -8,12 +8,6 @@
 // Threads  submit() from any reactor; check() and apply() run on the sequencer, one at a time.
 // Limits   a group of records is at most StoreOptions::group_size_max_bytes, else Errc::change_too_large.
 
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <span>
-#include <vector>
-
 #include "base/asio.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
@@ -21,6 +15,12 @@
 #include "base/result.h"
 #include "base/strong_id.h"
 #include "cas/references.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
 
 namespace orbitalreg::cas {
 
@@ -73,11 +73,14 @@ struct KeySet {
 
 // The key of a blob: what commits, damages or deletes a blob declares it exclusive, what builds on it shared.
 // cas adds it for the blobs that a change or a writer brings.
-inline std::uint64_t digest_key(const Digest& digest) noexcept { return mix64(digest.prefix(), 0x6469676573740000); }
+inline std::uint64_t digest_key(const Digest& digest) noexcept {
+    return mix64(digest.prefix(), 0x6469676573740000);
+}
 
 struct InlineBlob {
     Digest digest;
-    std::vector<std::byte> bytes;  // at most StoreOptions::inline_size_max_bytes; already known to match the digest
+    std::vector<std::byte>
+        bytes;  // at most StoreOptions::inline_size_max_bytes; already known to match the digest
 };
 
 struct Change {

@@ -2,9 +2,9 @@
 // StoreOptions: every limit of cas, with unit and default. The defaults are those of a production store; tests and
 // the simulator make them tiny.
 
-#include <cstdint>
-
 #include "base/bytes.h"
+
+#include <cstdint>
 
 namespace orbitalreg::cas {
 
@@ -18,33 +18,36 @@ struct StoreOptions {
     bool read_only = false;  // shared lock, no recovery writes; every change is refused
 
     // Used when a store is made; afterwards the superblock's values hold.
-    std::uint64_t log_segment_size_bytes = 0;  // 0: file system / 256, within 4 MiB and 64 MiB; a multiple of 4 KiB
+    std::uint64_t log_segment_size_bytes =
+        0;  // 0: file system / 256, within 4 MiB and 64 MiB; a multiple of 4 KiB
     std::uint64_t lane_target_bytes = 1_GiB;
 
-    std::uint64_t inline_size_max_bytes = 64_KiB;     // larger blobs go to a lane; at most 64 KiB
-    std::uint64_t blob_size_max_bytes = 4096_GiB;     // 4 TiB: what 32-bit page numbers of a lane allow with room
-    std::uint64_t frame_size_target_bytes = 4_MiB;    // a frame closes above it; bounded by a quarter of a segment
+    std::uint64_t inline_size_max_bytes = 64_KiB;  // larger blobs go to a lane; at most 64 KiB
+    std::uint64_t blob_size_max_bytes =
+        4096_GiB;  // 4 TiB: what 32-bit page numbers of a lane allow with room
+    std::uint64_t frame_size_target_bytes =
+        4_MiB;  // a frame closes above it; bounded by a quarter of a segment
     std::uint32_t frame_records_max = 8192;
-    std::uint64_t group_size_max_bytes = 1_MiB;       // one request; bounded by a quarter of a segment
-    std::uint32_t sequencer_queue_max = 65536;        // requests waiting; above it Errc::overloaded
+    std::uint64_t group_size_max_bytes = 1_MiB;  // one request; bounded by a quarter of a segment
+    std::uint32_t sequencer_queue_max = 65536;   // requests waiting; above it Errc::overloaded
     std::int64_t idle_frame_after_ms = 100;
 
     std::uint32_t lanes_writing_max = 256;
-    std::uint32_t lanes_spare = 2;                    // prepared ahead, so that no upload waits for a directory sync
+    std::uint32_t lanes_spare = 2;  // prepared ahead, so that no upload waits for a directory sync
     std::uint32_t segments_spare = 2;
-    std::uint64_t lane_step_min_bytes = 1_MiB;        // fallocate steps double from here
+    std::uint64_t lane_step_min_bytes = 1_MiB;  // fallocate steps double from here
     std::uint64_t lane_step_max_bytes = 64_MiB;
-    std::uint32_t lane_writes_in_flight_max = 8;      // per upload, 256 KiB each
+    std::uint32_t lane_writes_in_flight_max = 8;  // per upload, 256 KiB each
     std::uint64_t write_size_bytes = 256_KiB;
 
     // Kept back on disk for deletes and marks; 0: 1 % of the file system, within 4 MiB and 256 MiB.
     std::uint64_t reserve_size_bytes = 0;
-    std::uint64_t memory_limit_bytes = 1_GiB;         // shared out by the memory ledger
-    std::uint64_t mark_interval_bytes = 256_MiB;      // a running upload is marked at least this often
+    std::uint64_t memory_limit_bytes = 1_GiB;     // shared out by the memory ledger
+    std::uint64_t mark_interval_bytes = 256_MiB;  // a running upload is marked at least this often
     std::int64_t uploads_idle_expiry_ms = 24 * 3600 * 1000LL;
-    std::uint32_t uploads_open_max = 100'000;         // marked sessions
-    std::uint32_t uploads_closed_max = 1'000'000;     // remembered closes
-    std::uint32_t rehash_max = 2;                     // sha512 computed from stored bytes, at once
+    std::uint32_t uploads_open_max = 100'000;      // marked sessions
+    std::uint32_t uploads_closed_max = 1'000'000;  // remembered closes
+    std::uint32_t rehash_max = 2;                  // sha512 computed from stored bytes, at once
 };
 
 }  // namespace orbitalreg::cas

@@ -1,12 +1,12 @@
 #pragma once
 // What a hosted catalog and the store say to each other about blobs: ids, look-ups and reference counts.
 
+#include "base/digest.h"
+#include "base/strong_id.h"
+
 #include <cstdint>
 #include <functional>
 #include <optional>
-
-#include "base/digest.h"
-#include "base/strong_id.h"
 
 namespace orbitalreg::cas {
 

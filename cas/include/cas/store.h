@@ -9,13 +9,6 @@
 //          the others from any thread.
 // Limits   StoreOptions.
 
-#include <array>
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "base/asio.h"
 #include "base/clock.h"
 #include "base/digest.h"
@@ -29,6 +22,13 @@
 #include "cas/io.h"
 #include "cas/journal.h"
 #include "cas/options.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace orbitalreg::cas {
 
@@ -50,8 +50,9 @@ using SessionId = std::array<std::byte, 16>;
 
 struct UploadStart {
     SessionId session{};
-    std::uint64_t issued_store_time_s = 0;  // when the session id was handed out; it dies idle_expiry after its last byte
-    std::vector<std::byte> owner;           // opaque; kept with the first mark
+    std::uint64_t issued_store_time_s =
+        0;  // when the session id was handed out; it dies idle_expiry after its last byte
+    std::vector<std::byte> owner;                         // opaque; kept with the first mark
     DigestAlgorithm algorithm = DigestAlgorithm::sha256;  // hashed while streaming
     std::optional<std::uint64_t> size_hint_bytes;         // of the whole blob, when known
 };
@@ -59,9 +60,9 @@ struct UploadStart {
 struct UploadStatus {
     enum class State : std::uint8_t { unknown, open, finished, cancelled };
     State state = State::unknown;
-    std::uint64_t offset = 0;                // the last acknowledged one
-    std::optional<Digest> digest;            // of a finished one
-    bool busy = false;                       // a writer is open
+    std::uint64_t offset = 0;      // the last acknowledged one
+    std::optional<Digest> digest;  // of a finished one
+    bool busy = false;             // a writer is open
 };
 
 struct StoreStats {
@@ -98,8 +99,8 @@ public:
     virtual Result<std::unique_ptr<BlobReader>> open_blob(const Digest& digest) = 0;
 
     // A single shot without a session.
-    virtual Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(DigestAlgorithm algorithm,
-                                                                      std::optional<std::uint64_t> size_hint) = 0;
+    virtual Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(
+        DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint) = 0;
     // A session: at its last mark, or at 0 when it is unknown. Errc::upload_closed, upload_busy, upload_expired.
     virtual Awaitable<Result<std::unique_ptr<BlobWriter>>> open_upload(UploadStart start) = 0;
     virtual UploadStatus upload_status(const SessionId& session) const noexcept = 0;

@@ -1,13 +1,13 @@
 // dump prints the structures of a store as they are on disk or as the log makes them, one JSON object a line.
 
-#include <string>
-
 #include "cas/inspect.h"
 #include "check/replayed_store.h"
 #include "format/log_segment_header.h"
 #include "format/record.h"
 #include "index/encoded_digest.h"
 #include "schema/records_generated.h"
+
+#include <string>
 
 namespace orbitalreg::cas {
 namespace {
@@ -18,7 +18,9 @@ using Describe = std::function<std::string(const CatalogRecordView&)>;
 // JsonLine builds one flat object. Values are numbers, JSON of its own, or text that needs no escapes.
 class JsonLine {
 public:
-    JsonLine& number(std::string_view key, std::uint64_t value) { return raw(key, std::to_string(value)); }
+    JsonLine& number(std::string_view key, std::uint64_t value) {
+        return raw(key, std::to_string(value));
+    }
     JsonLine& text(std::string_view key, std::string_view value) {
         return raw(key, '"' + escape_json(value) + '"');
     }
@@ -40,7 +42,8 @@ private:
 class NoCatalog final : public CatalogMachine {
 public:
     Result<void> verify(const CatalogRecordView&) const noexcept override { return ok(); }
-    void apply(const FrameContext&, std::span<const CatalogRecordView>, ReferenceSink&) noexcept override {}
+    void apply(const FrameContext&, std::span<const CatalogRecordView>,
+               ReferenceSink&) noexcept override {}
     void forget(BlobId, const Digest&) noexcept override {}
     void visit_references(const std::function<void(BlobId)>&) const override {}
     std::uint64_t fingerprint() const override { return 0; }
@@ -88,7 +91,8 @@ void describe_cas_record(const AppliedRecord& record, JsonLine& line) {
         }
         case RecordType::blob_damaged:
             line.text("record", "blob_damaged")
-                .text("digest", digest_text(flatbuffers::GetRoot<records::BlobDamaged>(body)->digest()));
+                .text("digest",
+                      digest_text(flatbuffers::GetRoot<records::BlobDamaged>(body)->digest()));
             break;
         case RecordType::upload_mark: {
             const auto* mark = flatbuffers::GetRoot<records::UploadMark>(body);
@@ -126,7 +130,9 @@ void describe_cas_record(const AppliedRecord& record, JsonLine& line) {
                 .number("count", block->count());
             break;
         }
-        default: line.text("record", "unknown"); break;
+        default:
+            line.text("record", "unknown");
+            break;
     }
 }
 
@@ -170,8 +176,8 @@ void dump_frame(const ScannedFrame& frame, const Lines& lines) {
 // Straight from the log, so that it works where a replay would not.
 Result<void> dump_log(Io& io, const Superblock& superblock, bool records, const Describe& describe,
                       const Lines& lines) {
-    FrameScanner scanner{io, log_identity(superblock),
-                         {superblock.log_end_lsn, superblock.incarnation}};
+    FrameScanner scanner{
+        io, log_identity(superblock), {superblock.log_end_lsn, superblock.incarnation}};
     for (;;) {
         ORB_TRY(const auto frame, scanner.next());
         if (!frame) return ok();
@@ -203,7 +209,8 @@ void dump_lanes(const ReplayedStore& store, const Lines& lines) {
     store.lanes().for_each_lane([&](const LaneView& lane) {
         lines(JsonLine{}
                   .text("file", lane_path(lane.lane))
-                  .text("phase", records::EnumNameLanePhase(static_cast<records::LanePhase>(lane.phase)))
+                  .text("phase",
+                        records::EnumNameLanePhase(static_cast<records::LanePhase>(lane.phase)))
                   .flag("leased", lane.leased)
                   .number("frontier_page", lane.frontier_page)
                   .number("last_base_page", lane.last_base_page)

@@ -1,10 +1,10 @@
 #pragma once
 // What fsck finds, up to a bound.
 
+#include "cas/inspect.h"
+
 #include <string>
 #include <utility>
-
-#include "cas/inspect.h"
 
 namespace orbitalreg::cas {
 

@@ -1,13 +1,13 @@
 // fsck in passes: superblock copies, the chain of frames, the recount of references, then the lanes.
 
-#include <cstdio>
-#include <vector>
-
 #include "cas/inspect.h"
 #include "check/findings.h"
 #include "check/lane_check.h"
 #include "check/replayed_store.h"
 #include "format/log_segment_header.h"
+
+#include <cstdio>
+#include <vector>
 
 namespace orbitalreg::cas {
 namespace {
@@ -22,9 +22,10 @@ void check_superblock(const SuperblockChoice& choice, FsckReport& report) {
     for (unsigned copy = 0; copy < kSuperblockCopies; ++copy) {
         const std::string where = "SUPER copy " + std::to_string(copy);
         if (!choice.copies[copy]) {
-            add_finding(report, Severity::repairable, "superblock_copy_invalid", where,
-                        "this copy cannot be read; another one is used, and the next start for writing "
-                        "rewrites all four");
+            add_finding(
+                report, Severity::repairable, "superblock_copy_invalid", where,
+                "this copy cannot be read; another one is used, and the next start for writing "
+                "rewrites all four");
         } else if (choice.copies[copy]->sequence != choice.superblock.sequence) {
             add_finding(report, Severity::note, "superblock_copy_old", where,
                         "an older superblock, as a stop in the middle of rewriting leaves it");
@@ -35,7 +36,8 @@ void check_superblock(const SuperblockChoice& choice, FsckReport& report) {
 void explain_replay_error(const ErrorCode& error, const LogPosition& reached, FsckReport& report) {
     if (error == make_error_code(Errc::io_error)) {
         add_finding(report, Severity::loss, "log_unreadable", place(reached),
-                    "the device cannot read the log behind this place; copy the directory to a sound device "
+                    "the device cannot read the log behind this place; copy the directory to a "
+                    "sound device "
                     "before anything else");
     } else {
         add_finding(report, Severity::loss, "log_corrupt", place(reached),
@@ -70,13 +72,15 @@ void recount(const ReplayedStore& store, const CatalogMachine& catalog, FsckRepo
     store.blobs().for_each([&](const BlobView& blob) {
         const std::uint32_t counted = blob.id.value < counts.size() ? counts[blob.id.value] : 0;
         if (counted != blob.references) {
-            add_finding(report, Severity::repairable, "reference_count_mismatch", blob.digest.to_string(),
+            add_finding(report, Severity::repairable, "reference_count_mismatch",
+                        blob.digest.to_string(),
                         "counted " + std::to_string(counted) + " references, kept " +
                             std::to_string(blob.references));
         }
         if (blob.damaged) {
-            add_finding(report, Severity::loss, "blob_damaged", blob.digest.to_string(),
-                        "its bytes failed their checksum when they were read; push it again to heal it");
+            add_finding(
+                report, Severity::loss, "blob_damaged", blob.digest.to_string(),
+                "its bytes failed their checksum when they were read; push it again to heal it");
         }
     });
 }
@@ -89,20 +93,23 @@ void check_inline_digests(Io& io, const ReplayedStore& store, FsckReport& report
     store.blobs().for_each([&](const BlobView& blob) {
         if (blob.extent.in_lane) return;
         if (blob.extent.file != segment) {
-            auto opened = io.open(log_segment_path(blob.extent.file), OpenMode{.random_access = true});
+            auto opened =
+                io.open(log_segment_path(blob.extent.file), OpenMode{.random_access = true});
             file = opened ? std::move(opened).value() : nullptr;
             segment = blob.extent.file;
         }
         bytes.resize(blob.extent.size_bytes);
-        const auto read = file ? file->read(blob.extent.log_offset_bytes(), bytes) : fail(Errc::io_error);
+        const auto read =
+            file ? file->read(blob.extent.log_offset_bytes(), bytes) : fail(Errc::io_error);
         const std::string where = place({blob.extent.file, blob.extent.log_offset_bytes()});
         report.bytes += blob.extent.size_bytes;
         if (!read || read.value() != bytes.size()) {
             add_finding(report, Severity::loss, "read_failed", where,
                         "blob " + blob.digest.to_string() + " cannot be read");
         } else if (Digest::of(blob.digest.algorithm(), bytes) != blob.digest) {
-            add_finding(report, Severity::loss, "digest_mismatch", where,
-                        "blob " + blob.digest.to_string() + " has other bytes; push it again to heal it");
+            add_finding(
+                report, Severity::loss, "digest_mismatch", where,
+                "blob " + blob.digest.to_string() + " has other bytes; push it again to heal it");
         }
     });
 }

@@ -1,11 +1,11 @@
 #include "check/lane_check.h"
 
+#include "base/hasher.h"
+#include "check/findings.h"
+
 #include <algorithm>
 #include <map>
 #include <string>
-
-#include "base/hasher.h"
-#include "check/findings.h"
 
 namespace orbitalreg::cas {
 namespace {
@@ -76,8 +76,8 @@ void LaneCheck::check_lane(std::uint32_t lane, const std::vector<BlobView>& rows
     auto file = io_.open(lane_path(lane), OpenMode{.random_access = true});
     if (!file) {
         find(Severity::loss, "lane_missing", lane, 0,
-             std::to_string(rows.size()) + " blobs lie in a lane that cannot be opened: " +
-                 file.error().message());
+             std::to_string(rows.size()) +
+                 " blobs lie in a lane that cannot be opened: " + file.error().message());
         return;
     }
     check_file(*file.value(), lane, end_page, live_pages);

@@ -5,17 +5,17 @@
 // Threads  one; blocking. The store is not written meanwhile.
 // Limits   two pages and 1 MiB of payload in memory, besides one view of each row.
 
+#include "cas/inspect.h"
+#include "format/lane_record.h"
+#include "index/blob_table.h"
+#include "lane/lanes.h"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
-
-#include "cas/inspect.h"
-#include "format/lane_record.h"
-#include "index/blob_table.h"
-#include "lane/lanes.h"
 
 namespace orbitalreg::cas {
 
@@ -32,7 +32,8 @@ public:
 private:
     using Severity = FsckFinding::Severity;
 
-    void check_lane(std::uint32_t lane, const std::vector<BlobView>& rows, const LaneView* expected);
+    void check_lane(std::uint32_t lane, const std::vector<BlobView>& rows,
+                    const LaneView* expected);
     void check_file(File& file, std::uint32_t lane, std::uint64_t end_page,
                     std::uint64_t live_pages);
     void check_header(File& file, const BlobView& blob);

@@ -1,8 +1,8 @@
 #include "check/replayed_store.h"
 
-#include <cerrno>
-
 #include "base/errors.h"
+
+#include <cerrno>
 
 namespace orbitalreg::cas {
 
@@ -24,8 +24,13 @@ ReplayedStore::ReplayedStore(Io& io, const Superblock& superblock, CatalogMachin
       superblock_{superblock},
       log_{log},
       ledger_{StoreOptions{}.memory_limit_bytes},
-      lanes_{StoreEnvironment{io, system_clock(), system_random(), log, metrics_,
-                              {executor_.get_executor()}, executor_.get_executor()},
+      lanes_{StoreEnvironment{io,
+                              system_clock(),
+                              system_random(),
+                              log,
+                              metrics_,
+                              {executor_.get_executor()},
+                              executor_.get_executor()},
              StoreOptions{}, blobs_, ledger_},
       state_{blobs_, lanes_, catalog} {}
 

@@ -1,11 +1,6 @@
 #pragma once
 // ReplayedStore is a store as its log says it is, in memory: what fsck and dump look at. Nothing is written.
 
-#include <boost/asio/io_context.hpp>
-
-#include <functional>
-#include <memory>
-
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/random.h"
@@ -19,6 +14,11 @@
 #include "log/recovery.h"
 #include "log/superblock_file.h"
 #include "store/store_state.h"
+
+#include <boost/asio/io_context.hpp>
+
+#include <functional>
+#include <memory>
 
 namespace orbitalreg::cas {
 

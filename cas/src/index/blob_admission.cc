@@ -12,9 +12,10 @@ bool admit_blob(BlobTable& blobs, Group& group, const Digest& digest, const Exte
     if (known && !known->damaged) return false;
     flatbuffers::FlatBufferBuilder builder{160};
     const auto encoded = encode_digest(builder, digest);
-    builder.Finish(records::CreateBlobCommit(builder, encoded, extent.size_bytes, extent.in_lane ? extent.file : 0,
-                                             extent.in_lane ? extent.position : 0,
-                                             extent.in_lane ? static_cast<std::uint32_t>(record_pages(extent.size_bytes)) : 0));
+    builder.Finish(records::CreateBlobCommit(
+        builder, encoded, extent.size_bytes, extent.in_lane ? extent.file : 0,
+        extent.in_lane ? extent.position : 0,
+        extent.in_lane ? static_cast<std::uint32_t>(record_pages(extent.size_bytes)) : 0));
     GroupRecord record;
     record.type = static_cast<std::uint16_t>(RecordType::blob_commit);
     record.blob = known ? known->id : blobs.allocate_id();

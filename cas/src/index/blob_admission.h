@@ -4,15 +4,15 @@
 //
 // Threads  inside Group::check only.
 
-#include <cstdint>
-#include <functional>
-#include <vector>
-
 #include "base/digest.h"
 #include "cas/journal.h"
 #include "index/blob_table.h"
 #include "index/extent.h"
 #include "log/group.h"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
 
 namespace orbitalreg::cas {
 

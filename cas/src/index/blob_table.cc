@@ -1,13 +1,13 @@
 #include "index/blob_table.h"
 
+#include "base/assert.h"
+#include "base/checksum.h"
+
 #include <algorithm>
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
 #include <vector>
-
-#include "base/assert.h"
-#include "base/checksum.h"
 
 namespace orbitalreg::cas {
 namespace {
@@ -20,7 +20,9 @@ constexpr std::uint16_t kSha512 = 8;
 constexpr std::size_t kSlotsMin = 64;
 
 struct ExtentHash {
-    std::size_t operator()(const Extent& extent) const noexcept { return mix64(extent.uid, extent.position); }
+    std::size_t operator()(const Extent& extent) const noexcept {
+        return mix64(extent.uid, extent.position);
+    }
 };
 
 // The tag of a slot: 0 is an empty slot.
@@ -43,7 +45,9 @@ struct BlobTable::Shard {
     std::unordered_map<Extent, std::uint32_t, ExtentHash> pins;
     std::unordered_map<std::uint32_t, std::array<std::byte, 32>> sha512_rest;  // by id
 
-    static std::uint64_t prefix(const Row& row) noexcept { return load_le<std::uint64_t>(row.digest.data()); }
+    static std::uint64_t prefix(const Row& row) noexcept {
+        return load_le<std::uint64_t>(row.digest.data());
+    }
 
     bool matches(const Row& row, std::uint32_t id, const Digest& digest) const noexcept {
         const ByteView hash = digest.hash();
@@ -57,8 +61,10 @@ struct BlobTable::Shard {
     std::uint32_t find(const RowTable<Row>& rows, const Digest& digest) const noexcept {
         const std::uint64_t key = digest.prefix();
         const std::uint8_t tag = slot_tag(key);
-        for (std::size_t slot = slot_start(key, tags.size()); tags[slot] != 0; slot = (slot + 1) & (tags.size() - 1)) {
-            if (tags[slot] == tag && matches(rows.at(ids[slot]), ids[slot], digest)) return ids[slot];
+        for (std::size_t slot = slot_start(key, tags.size()); tags[slot] != 0;
+             slot = (slot + 1) & (tags.size() - 1)) {
+            if (tags[slot] == tag && matches(rows.at(ids[slot]), ids[slot], digest))
+                return ids[slot];
         }
         return 0;
     }
@@ -180,7 +186,8 @@ void BlobTable::set_extent(Row& row, const Extent& extent) noexcept {
     row.flags = static_cast<std::uint16_t>((row.flags & ~kInLane) | (extent.in_lane ? kInLane : 0));
 }
 
-void BlobTable::insert(BlobId id, const Digest& digest, const Extent& extent, std::uint64_t store_time_s) {
+void BlobTable::insert(BlobId id, const Digest& digest, const Extent& extent,
+                       std::uint64_t store_time_s) {
     ORB_ASSERT(id.value != 0 && id.value != UINT32_MAX);
     rows_.grow(id.value + 1);
     next_id_ = std::max(next_id_, id.value + 1);
@@ -201,7 +208,8 @@ void BlobTable::insert(BlobId id, const Digest& digest, const Extent& extent, st
     row.references = 0;
     row.unreferenced_since_s = static_cast<std::uint32_t>(store_time_s);
     shard.add(rows_, digest.prefix(), id.value);
-    end_id_.store(std::max(end_id_.load(std::memory_order_relaxed), id.value + 1), std::memory_order_release);
+    end_id_.store(std::max(end_id_.load(std::memory_order_relaxed), id.value + 1),
+                  std::memory_order_release);
     blobs_.fetch_add(1, std::memory_order_relaxed);
     bytes_.fetch_add(extent.size_bytes, std::memory_order_relaxed);
 }

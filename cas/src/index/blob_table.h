@@ -7,6 +7,11 @@
 // I1       a row is in the index if and only if it is in use.
 // I2       a pin is taken in the same critical section as the look-up, and belongs to one extent.
 
+#include "base/digest.h"
+#include "cas/references.h"
+#include "index/extent.h"
+#include "index/row_table.h"
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -14,11 +19,6 @@
 #include <memory>
 #include <optional>
 #include <utility>
-
-#include "base/digest.h"
-#include "cas/references.h"
-#include "index/extent.h"
-#include "index/row_table.h"
 
 namespace orbitalreg::cas {
 
@@ -38,7 +38,9 @@ class Pin {
 public:
     Pin() = default;
     Pin(Pin&& other) noexcept
-        : table_{std::exchange(other.table_, nullptr)}, shard_{other.shard_}, extent_{other.extent_} {}
+        : table_{std::exchange(other.table_, nullptr)},
+          shard_{other.shard_},
+          extent_{other.extent_} {}
     Pin& operator=(Pin&& other) noexcept {
         std::swap(table_, other.table_);
         std::swap(shard_, other.shard_);

@@ -1,17 +1,17 @@
 #pragma once
 // A digest in the bodies of cas records: one byte of algorithm, then the hash.
 
+#include "base/digest.h"
+
 #include <flatbuffers/flatbuffers.h>
 
 #include <cstdint>
 #include <optional>
 
-#include "base/digest.h"
-
 namespace orbitalreg::cas {
 
-inline flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> encode_digest(flatbuffers::FlatBufferBuilder& builder,
-                                                                            const Digest& digest) {
+inline flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> encode_digest(
+    flatbuffers::FlatBufferBuilder& builder, const Digest& digest) {
     const ByteView hash = digest.hash();
     std::uint8_t* out = nullptr;
     const auto vector = builder.CreateUninitializedVector(1 + hash.size(), &out);
@@ -21,7 +21,8 @@ inline flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> encode_digest(flat
 }
 
 // None when the bytes are not one encoded digest.
-inline std::optional<Digest> decode_digest(const flatbuffers::Vector<std::uint8_t>* encoded) noexcept {
+inline std::optional<Digest> decode_digest(
+    const flatbuffers::Vector<std::uint8_t>* encoded) noexcept {
     if (encoded == nullptr || encoded->size() < 1) return std::nullopt;
     const std::uint8_t number = encoded->Get(0);
     if (number != 1 && number != 2) return std::nullopt;

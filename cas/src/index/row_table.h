@@ -5,14 +5,14 @@
 // Threads  change() and grow() from one thread (the sequencer); at() from any, for rows that exist.
 // Limits   2^32 rows; memory grows by one chunk of 64 Ki rows, which the kernel fills with zeros as it is touched.
 
+#include "base/assert.h"
+
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
 #include <type_traits>
-
-#include "base/assert.h"
 
 namespace orbitalreg::cas {
 
@@ -27,7 +27,8 @@ public:
     RowTable(const RowTable&) = delete;
     RowTable& operator=(const RowTable&) = delete;
     ~RowTable() {
-        for (std::uint32_t i = 0; i < kChunks; ++i) std::free(chunks_[i].load(std::memory_order_relaxed));
+        for (std::uint32_t i = 0; i < kChunks; ++i)
+            std::free(chunks_[i].load(std::memory_order_relaxed));
     }
 
     // Rows below `count` exist from now on; new ones are all zero.

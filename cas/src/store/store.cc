@@ -1,8 +1,6 @@
 // Wires the rooms of cas and holds the order in which they start and stop.
 #include "cas/store.h"
 
-#include <utility>
-
 #include "base/assert.h"
 #include "base/hasher.h"
 #include "index/blob_admission.h"
@@ -15,6 +13,8 @@
 #include "space/reserve.h"
 #include "store/store_state.h"
 
+#include <utility>
+
 namespace orbitalreg::cas {
 namespace {
 
@@ -23,7 +23,8 @@ public:
     StoreOfRooms(StoreEnvironment environment, const StoreOptions& options, CatalogMachine& catalog)
         : environment_{std::move(environment)},
           ledger_{options.memory_limit_bytes},
-          reserve_{std::make_shared<Reserve>(environment_.io, environment_.clock, environment_.log)},
+          reserve_{
+              std::make_shared<Reserve>(environment_.io, environment_.clock, environment_.log)},
           lanes_{environment_, options, blobs_, ledger_},
           state_{blobs_, lanes_, catalog} {}
 
@@ -113,10 +114,9 @@ void StoreOfRooms::publish_metrics() {
                            [this] { return static_cast<double>(blobs_.damaged()); });
     metrics.gauge_function("store_bytes", "Bytes of the store.", {{"kind", "live"}},
                            [this] { return static_cast<double>(blobs_.bytes()); });
-    for (const MemoryShare share :
-         {MemoryShare::push_buffers, MemoryShare::pull_buffers, MemoryShare::small_blob_cache,
-          MemoryShare::chunk_table_cache, MemoryShare::checkpoint_side_table,
-          MemoryShare::metadata}) {
+    for (const MemoryShare share : {MemoryShare::push_buffers, MemoryShare::pull_buffers,
+                                    MemoryShare::small_blob_cache, MemoryShare::chunk_table_cache,
+                                    MemoryShare::checkpoint_side_table, MemoryShare::metadata}) {
         metrics.gauge_function("memory_bytes", "Memory in use, by share of the limit.",
                                {{"share", std::string{to_string(share)}}},
                                [this, share] { return static_cast<double>(ledger_.used(share)); });
@@ -146,7 +146,8 @@ Awaitable<Result<Committed>> StoreOfRooms::submit(Change change) {
     for (const InlineBlob& blob : change.blobs) {
         group.keys.exclusive.push_back(digest_key(blob.digest));
     }
-    auto shared = std::make_shared<Change>(std::move(change));  // std::function copies what it holds
+    auto shared =
+        std::make_shared<Change>(std::move(change));  // std::function copies what it holds
     group.check = [this, shared](Group& self, const FrameContext& frame) {
         return admit_change(blobs_, self, *shared, frame, [this] { return lanes_.next_uid(); });
     };
@@ -180,8 +181,9 @@ Awaitable<void> StoreOfRooms::report_damage(BlobView blob) {
     };
     const auto committed = co_await log_->commit(std::move(group));
     if (!committed && committed.error() != ErrorCode{Errc::precondition_failed}) {
-        environment_.log.error("the damage could not be recorded",
-                               {{"digest", blob.digest.to_string()}, {"error", committed.error().message()}});
+        environment_.log.error(
+            "the damage could not be recorded",
+            {{"digest", blob.digest.to_string()}, {"error", committed.error().message()}});
     }
 }
 

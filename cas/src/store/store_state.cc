@@ -35,7 +35,8 @@ const Table* verified(ByteView body) noexcept {
 Result<void> verify_blob_commit(const AppliedRecord& record) noexcept {
     const auto* body = verified<records::BlobCommit>(record.body);
     if (body == nullptr || !decode_digest(body->digest())) return fail(Errc::bad_format);
-    if (record.blob.value == 0 || record.blob.value == UINT32_MAX || record.uid == 0) return fail(Errc::bad_format);
+    if (record.blob.value == 0 || record.blob.value == UINT32_MAX || record.uid == 0)
+        return fail(Errc::bad_format);
     if (body->lane() == 0) {
         if (record.raw.size() != body->size_bytes()) return fail(Errc::bad_format);
     } else {
@@ -48,22 +49,28 @@ Result<void> verify_blob_commit(const AppliedRecord& record) noexcept {
 
 Result<void> verify_blob_damaged(const AppliedRecord& record) noexcept {
     const auto* body = verified<records::BlobDamaged>(record.body);
-    if (body == nullptr || !decode_digest(body->digest()) || record.uid == 0) return fail(Errc::bad_format);
+    if (body == nullptr || !decode_digest(body->digest()) || record.uid == 0)
+        return fail(Errc::bad_format);
     return ok();
 }
 
 }  // namespace
 
 Result<void> StoreState::verify(const AppliedRecord& record) const noexcept {
-    if (record.owner == RecordOwner::catalog) return catalog_.verify({record.type, record.body, record.raw});
+    if (record.owner == RecordOwner::catalog)
+        return catalog_.verify({record.type, record.body, record.raw});
     switch (static_cast<RecordType>(record.type)) {
-        case RecordType::blob_commit: return verify_blob_commit(record);
-        case RecordType::blob_damaged: return verify_blob_damaged(record);
+        case RecordType::blob_commit:
+            return verify_blob_commit(record);
+        case RecordType::blob_damaged:
+            return verify_blob_damaged(record);
         case RecordType::upload_mark:
         case RecordType::upload_close:
         case RecordType::lane_state:
-        case RecordType::id_block: return lanes_.verify(record);
-        default: return fail(Errc::version_unsupported);
+        case RecordType::id_block:
+            return lanes_.verify(record);
+        default:
+            return fail(Errc::version_unsupported);
     }
 }
 
@@ -74,7 +81,8 @@ void StoreState::apply_blob_commit(const FrameContext& frame, const AppliedRecor
     Extent extent;
     extent.in_lane = body->lane() != 0;
     extent.file = extent.in_lane ? body->lane() : record.segment;
-    extent.position = extent.in_lane ? body->base_page() : static_cast<std::uint32_t>(record.raw_offset / 64);
+    extent.position =
+        extent.in_lane ? body->base_page() : static_cast<std::uint32_t>(record.raw_offset / 64);
     extent.size_bytes = body->size_bytes();
     extent.uid = record.uid;
     if (const auto known = blobs_.find(*digest)) {
@@ -94,7 +102,9 @@ void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord>
             continue;
         }
         switch (static_cast<RecordType>(record.type)) {
-            case RecordType::blob_commit: apply_blob_commit(frame, record); break;
+            case RecordType::blob_commit:
+                apply_blob_commit(frame, record);
+                break;
             case RecordType::blob_damaged: {
                 // The extent may have been replaced since it was read: the record names the one that failed.
                 const auto* body = flatbuffers::GetRoot<records::BlobDamaged>(record.body.data());
@@ -102,7 +112,9 @@ void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord>
                 if (known && known->extent.uid == record.uid) blobs_.set_damaged(known->id);
                 break;
             }
-            default: lanes_.apply(frame, record); break;
+            default:
+                lanes_.apply(frame, record);
+                break;
         }
     }
     if (catalog_group_.empty()) return;

@@ -4,11 +4,11 @@
 //
 // Threads  verify() and apply() on the sequencer (in recovery: the thread that opens the store).
 
-#include <vector>
-
 #include "cas/journal.h"
 #include "index/blob_table.h"
 #include "log/group.h"
+
+#include <vector>
 
 namespace orbitalreg::cas {
 

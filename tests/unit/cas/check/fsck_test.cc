@@ -1,9 +1,9 @@
 // fsck and dump on stores with known damage: what is found, at which level, and what a reader gets.
 
-#include <boost/json/parse.hpp>
-
 #include "cas/inspect.h"
 #include "unit/cas/lane/lane_fixture.h"
+
+#include <boost/json/parse.hpp>
 
 namespace orbitalreg::cas {
 namespace {
@@ -72,8 +72,8 @@ TEST_F(Fsck, FindsNothingInASoundStore) {
     fill();
     for (const FsckLevel level : {FsckLevel::quick, FsckLevel::normal, FsckLevel::deep}) {
         const FsckReport report = check(level);
-        EXPECT_TRUE(report.clean()) << report.findings.front().code << ' '
-                                    << report.findings.front().detail;
+        EXPECT_TRUE(report.clean())
+            << report.findings.front().code << ' ' << report.findings.front().detail;
         EXPECT_TRUE(report.findings.empty());
         EXPECT_EQ(report.blobs, 3u);
         EXPECT_EQ(report.bytes, kLargeSize + kSmallSize + 70'000);
@@ -94,9 +94,9 @@ TEST_F(Fsck, FindsNothingAfterAPowerCut) {
         }
         cut_power();
         const FsckReport report = check(FsckLevel::deep);
-        ASSERT_TRUE(report.clean()) << round << ": " << report.findings.front().code << ' '
-                                    << report.findings.front().where << ' '
-                                    << report.findings.front().detail;
+        ASSERT_TRUE(report.clean())
+            << round << ": " << report.findings.front().code << ' ' << report.findings.front().where
+            << ' ' << report.findings.front().detail;
     }
 }
 

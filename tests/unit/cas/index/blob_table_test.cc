@@ -1,12 +1,12 @@
 #include "index/blob_table.h"
 
+#include "cas/errors.h"
+#include "index/blob_admission.h"
+
 #include <gtest/gtest.h>
 
 #include <map>
 #include <string>
-
-#include "cas/errors.h"
-#include "index/blob_admission.h"
 
 namespace orbitalreg::cas {
 namespace {
@@ -24,7 +24,8 @@ TEST(BlobTable, FindsEveryRowOfAnIndexThatGrew) {
     constexpr std::uint64_t kCount = 20'000;
     for (std::uint64_t n = 0; n < kCount; ++n) {
         const BlobId id = table.allocate_id();
-        table.insert(id, numbered(n), lane_extent(1, static_cast<std::uint32_t>(n + 1), n, n + 1), 7);
+        table.insert(id, numbered(n), lane_extent(1, static_cast<std::uint32_t>(n + 1), n, n + 1),
+                     7);
     }
     EXPECT_EQ(table.size(), kCount);
     EXPECT_EQ(table.bytes(), kCount * (kCount - 1) / 2);
@@ -129,8 +130,11 @@ TEST(BlobAdmission, ARefusedCheckLeavesNoRecord) {
     Group group;
     Change change;
     change.records.push_back({1, {std::byte{1}}, {}});
-    change.check = [](Change&, const FrameContext&) -> Result<void> { return fail(Errc::precondition_failed); };
-    const auto result = admit_change(table, group, change, FrameContext{}, [] { return std::uint64_t{1}; });
+    change.check = [](Change&, const FrameContext&) -> Result<void> {
+        return fail(Errc::precondition_failed);
+    };
+    const auto result =
+        admit_change(table, group, change, FrameContext{}, [] { return std::uint64_t{1}; });
     EXPECT_EQ(result.error(), ErrorCode{Errc::precondition_failed});
     EXPECT_TRUE(group.records.empty());
 }

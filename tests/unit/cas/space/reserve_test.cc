@@ -47,7 +47,8 @@ TEST_F(FullDisk, RefusesPushesAndGoesOnCommitting) {
     EXPECT_NE(disk.find("reserve.bin"), nullptr);
     Change content;
     content.blobs.push_back({sha256_of(content_of(10, 1)), content_of(10, 1)});
-    EXPECT_EQ(life->run(life->store->submit(std::move(content))).error(), ErrorCode{Errc::no_space});
+    EXPECT_EQ(life->run(life->store->submit(std::move(content))).error(),
+              ErrorCode{Errc::no_space});
     // More than the headroom of two segments of 4 MiB and the spare: the reserve is what it takes.
     for (int i = 0; i < 70; ++i) {
         const auto committed = life->run(life->store->submit(record_of(256_KiB)));
