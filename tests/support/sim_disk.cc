@@ -154,6 +154,7 @@ bool SimDisk::write(SimInode& file, std::uint64_t offset, ByteView bytes) {
     take_pages(file, offset, bytes.size());
     put(file.current, offset, bytes);
     file.pending.push_back({offset, {bytes.begin(), bytes.end()}, file.current.size(), false});
+    file.dirty = true;
     return true;
 }
 
@@ -162,6 +163,7 @@ bool SimDisk::allocate(SimInode& file, std::uint64_t offset, std::uint64_t lengt
     take_pages(file, offset, length);
     if (file.current.size() < offset + length) file.current.resize(offset + length);
     file.pending.push_back({offset, {}, file.current.size(), false});
+    file.dirty = true;
     return true;
 }
 
@@ -171,6 +173,7 @@ void SimDisk::punch(SimInode& file, std::uint64_t offset, std::uint64_t length) 
     std::vector<std::byte> zeros(end - offset);
     put(file.current, offset, zeros);
     file.pending.push_back({offset, std::move(zeros), file.current.size(), false});
+    file.dirty = true;
     for (std::uint64_t page = (offset + kPageSize - 1) / kPageSize;
          (page + 1) * kPageSize <= offset + length; ++page) {
         if (page >= file.allocated.size() || !file.allocated[page]) continue;
@@ -180,9 +183,13 @@ void SimDisk::punch(SimInode& file, std::uint64_t offset, std::uint64_t length) 
 }
 
 void SimDisk::sync(SimInode& file) {
+    bool complete = true;
     for (const auto& write : file.pending) {
+        complete = complete && !write.lost;
         if (!write.lost) put_pending(file.durable, write);
     }
+    // What a failed sync dropped is gone for good; reads go on seeing it until the power is cut.
+    file.dirty = file.dirty && !(complete && file.durable == file.current);
     file.pending.clear();
     if (mode_ == SimDiskMode::ordered) sync_directory(*root_);
 }
@@ -220,6 +227,8 @@ void SimDisk::fail_sync(SimInode& file, SimRandom& random) {
 std::uint64_t SimDisk::used_bytes() const noexcept { return pages_used_ * kPageSize; }
 
 void SimDisk::crash_file(SimInode& file, SimRandom& random) {
+    if (!file.dirty) return;
+    file.dirty = false;
     const Survival survival = draw_survival(random);
     const std::size_t cut = survival == Survival::all    ? file.pending.size()
                             : survival == Survival::none ? 0
@@ -250,6 +259,13 @@ void SimDisk::crash_file(SimInode& file, SimRandom& random) {
     file.pending.clear();
     file.durable = std::move(image);
     file.current = file.durable;
+}
+
+void SimDisk::release_locks() {
+    visit([](const std::string&, SimInode& file) {
+        file.shared_locks = 0;
+        file.exclusive_lock = false;
+    });
 }
 
 void SimDisk::crash(SimRandom& random) {

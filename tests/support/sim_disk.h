@@ -47,6 +47,7 @@ struct SimInode {
     std::vector<std::byte> durable;
     std::vector<bool> allocated;  // pages
     std::vector<PendingWrite> pending;
+    bool dirty = false;  // current may differ from durable
     Entries entries;
     Entries durable_entries;
     int shared_locks = 0;
@@ -93,6 +94,8 @@ public:
     void set_full(bool full) noexcept { full_ = full; }
     bool full() const noexcept { return full_; }
 
+    // The process is killed, the machine stays up: only its locks go.
+    void release_locks();
     // Power is cut: what is not durable survives in part. Open files of before are of no use
     // afterwards.
     void crash(SimRandom& random);

@@ -57,7 +57,7 @@ class SimScheduler : public asio::execution_context {
 public:
     using TimerId = std::pair<std::int64_t, std::uint64_t>;
 
-    explicit SimScheduler(std::uint64_t seed) : random_{seed} {}
+    explicit SimScheduler(std::uint64_t seed, std::int64_t now_ns = 1'000'000'000) : random_{seed}, now_ns_{now_ns} {}
     ~SimScheduler() { clear(); }
 
     SimExecutor executor() noexcept;
@@ -87,7 +87,7 @@ private:
     SimRandom random_;
     std::vector<SimTask> ready_;
     std::map<TimerId, SimTask> timers_;
-    std::int64_t now_ns_ = 1'000'000'000;
+    std::int64_t now_ns_;
     std::uint64_t timer_sequence_ = 0;
     std::uint64_t steps_ = 0;
 };

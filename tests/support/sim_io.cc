@@ -159,6 +159,12 @@ void SimIo::crash() {
     disk_.crash(random_);
 }
 
+void SimIo::kill() {
+    if (crashed_) return;
+    crashed_ = true;
+    disk_.release_locks();
+}
+
 Result<void> SimIo::enter(Call call, std::uint64_t file, std::uint64_t offset,
                           std::uint64_t value) noexcept {
     if (crashed_) return fail(errno_code(EIO));
@@ -326,7 +332,9 @@ void SimIo::write_in_part(SimInode& file, std::uint64_t offset, ByteView from,
 // A write that reports success and is not where it should be. False when none was drawn.
 bool SimIo::write_astray(SimInode& file, std::uint64_t offset, ByteView from,
                          bool durable) noexcept {
-    if (draw_fault(options_.faults.lost_write)) {
+    const bool lost_frame = durable && draw_fault(options_.faults.lost_log_write);
+    if (lost_frame) options_.faults.lost_log_write = 0;
+    if (lost_frame || draw_fault(options_.faults.lost_write)) {
         ++silent_faults_;
         static_cast<void>(disk_.allocate(file, offset, from.size()));
         return true;
@@ -361,7 +369,9 @@ Result<void> SimIo::write(SimInode& file, std::uint64_t offset, ByteView from,
         write_in_part(file, offset, from, durable);
         return fail(errno_code(EIO));
     }
-    if (write_astray(file, offset, from, durable)) return ok();
+    const bool astray = write_astray(file, offset, from, durable);
+    if (durable) last_dsync_lost_ = astray;
+    if (astray) return ok();
     if (!disk_.write(file, offset, from)) return fail(errno_code(ENOSPC));
     if (durable) disk_.sync_range(file, offset, from.size());
     return ok();

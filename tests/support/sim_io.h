@@ -27,6 +27,7 @@ struct SimFaults {
     std::uint64_t dsync_error = 0;  // EIO of write_dsync; the bytes are written in part
     std::uint64_t no_space = 0;     // ENOSPC of a call that needs room
     std::uint64_t lost_write = 0;   // reports success, changes nothing
+    std::uint64_t lost_log_write = 0;    // of write_dsync: reports success, changes nothing; once
     std::uint64_t misdirected_write = 0;  // lands on another page of the file
     std::uint64_t cache_miss = 4;         // read_now answers EAGAIN
 };
@@ -57,6 +58,10 @@ public:
     std::uint64_t boundaries() const noexcept { return boundaries_; }
     // Cuts the power now, between two calls.
     void crash();
+    // Kills the process between two calls: what it wrote stays, synced or not, for as long as the power does.
+    void kill();
+    // The last durable write was reported and never made.
+    bool last_dsync_lost() const noexcept { return last_dsync_lost_; }
     void set_crash_at(std::uint64_t boundary) noexcept { options_.crash_at = boundary; }
     void set_faults(const SimFaults& faults) noexcept { options_.faults = faults; }
     // Faults that damaged stored bytes without telling; the oracle then accepts a refusal, never
@@ -124,6 +129,7 @@ private:
     bool crashed_ = false;
     std::uint64_t silent_faults_ = 0;
     std::uint64_t loud_faults_ = 0;
+    bool last_dsync_lost_ = false;
 };
 
 }  // namespace orbitalreg::sim

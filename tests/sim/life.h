@@ -1,0 +1,107 @@
+#pragma once
+// A Life is one run of the process in a simulation: a store opened on the disk as the last life left it, and clients that
+// use it until they are done or the power is cut.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cas/store.h"
+#include "engine/embedded_store.h"
+#include "sim/model.h"
+#include "sim/universe.h"
+#include "support/sim_clock.h"
+#include "support/sim_executor.h"
+#include "support/sim_io.h"
+
+namespace orbitalreg::sim {
+
+// What a client knows of an upload session. Survives crashes, as the client does.
+struct SimSession {
+    engine::SessionId id{};
+    std::uint64_t issued_store_time_s = 0;
+    std::size_t slot = 0;
+    std::size_t image = 0;
+    std::size_t blob = 0;
+    std::uint64_t acknowledged = 0;  // the last offset that a mark answered
+    std::uint64_t received_max = 0;  // what the store has seen since: marks of its own may have come this far
+    bool owned = false;              // a client works on it
+    bool retired = false;            // closed, or its close is unknown
+};
+
+struct ClosedSession {
+    engine::SessionId id{};
+    SessionState state = SessionState::open;
+    Digest digest;  // of a finished one
+};
+
+// What was done to the disk behind the store's back.
+enum class Damage : std::uint8_t {
+    none,
+    rot,         // bits flipped, writes misdirected: the store may refuse to serve, or to open
+    lost_frame,  // one write of the log was reported and never made: the store may refuse to open, or to serve those
+                 // bytes, but a state without that frame is no state to serve
+};
+
+// What one seed adds up over its lives.
+struct SimWorld {
+    SimWorld(std::uint64_t seed, SimDiskMode mode, std::uint64_t inline_size_max)
+        : random{seed}, disk{mode, 256_MiB}, universe{random, inline_size_max}, history{universe} {}
+
+    SimRandom random;
+    SimDisk disk;
+    SimTrace trace;
+    Universe universe;
+    History history;
+    std::deque<SimSession> sessions;  // clients keep references
+    std::vector<ClosedSession> closed;
+    Damage damage = Damage::none;
+    // Wrong bytes are never served. Short of that, damage excuses:
+    bool content_excused() const noexcept { return damage != Damage::none; }
+    bool state_excused() const noexcept { return damage == Damage::rot; }
+    std::uint64_t operations = 0;
+    std::uint64_t acknowledged = 0;
+    std::string failure;  // the first one; empty while all is well
+    bool verbose = false;
+
+    void fail(const std::string& message) {
+        if (failure.empty()) failure = message;
+    }
+    void say(const std::string& line) const;
+};
+
+struct Life {
+    SimWorld& world;
+    SimScheduler& scheduler;
+    SimClock& clock;
+    SimIo& io;
+    engine::RegistryStore& store;
+    engine::DocumentStore& documents;
+    std::uint64_t operations_left = 0;
+    std::size_t clients = 0;  // still running
+
+    bool stopping() const noexcept { return io.crashed() || operations_left == 0 || !world.failure.empty(); }
+};
+
+// One client: does operations that the seed draws until the life stops.
+Awaitable<void> run_client(Life& life);
+
+// Reads all that the store holds and compares it with the history; sets `done`. Bytes of everything present are compared.
+Awaitable<void> audit(Life& life, bool& done);
+
+// The end of an answer, as the specification tells ends apart.
+struct Ending {
+    enum class Kind : std::uint8_t { answered, undone, unknown, unexpected };
+    Kind kind = Kind::answered;
+    Verdict verdict = Verdict::ok;
+};
+Ending ending_of(const engine::Refusal* refusal) noexcept;
+
+// The bytes of a blob or manifest, read in pieces of random sizes; the refusal when a piece is not to be had. Fails the
+// world when the bytes are not `expected`.
+Awaitable<engine::Answer<void>> compare_content(Life& life, std::unique_ptr<engine::BlobStream> stream,
+                                                const std::vector<std::byte>& expected, std::string what);
+
+}  // namespace orbitalreg::sim
