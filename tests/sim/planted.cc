@@ -14,19 +14,20 @@ namespace sim {
 
 const std::vector<PlantedBug>& planted_bugs() {
     static const std::vector<PlantedBug> bugs{
-        {"acknowledge_before_durable", "a request is answered before its frame is written"},
-        {"skip_lane_sync", "a blob is committed without a sync of its lane"},
-        {"ignore_chunk_seed", "chunk sums are not bound to identity and position"},
-        {"apply_twice", "the live state applies a reference twice"},
-        {"trust_torn_frame", "recovery does not compare the sum of a frame's payload"},
-        {"drop_tail_at_mark", "a mark forgets the bytes behind the last full page"},
-        {"reuse_lane_offset", "a cancelled upload's offsets are handed out again"},
-        {"conflicts_share_frame", "two requests with conflicting keys share a frame"},
+        {"ack_before_durable", "a request is answered before its frame is written"},
+        {"apply_twice", "replay applies each frame twice"},
+        {"conflicting_requests_in_frame", "two requests with conflicting keys share a frame"},
+        {"ignore_chunk_seed", "pieces are served whatever their chunk sums say"},
         {"ignore_frame_chain", "recovery goes on behind a frame that is missing"},
-        {"skip_directory_sync", "a new file is used before its name is durable"},
-        {"mark_ahead_of_bytes", "a mark is committed before the bytes it covers are synced"},
-        {"retry_failed_sync", "a failed sync is tried again and believed"},
-        {"resum_open_chunk", "a resumed upload sums the open chunk from what it reads back"},
+        {"lane_offset_reused_after_cancel", "the offsets of an upload that ended are handed out again"},
+        {"mark_ahead_of_bytes", "a mark is committed before the bytes it covers are written and synced"},
+        {"open_chunk_resummed_at_resume", "a resumed upload sums the open chunk from what it reads back"},
+        {"retry_failed_fsync", "a failed durable write is tried again and believed"},
+        {"skip_directory_sync", "a log segment is used before its name is durable"},
+        {"skip_lane_directory_sync", "a lane is used before its name is durable"},
+        {"skip_lane_sync", "a blob is committed without a sync of its lane"},
+        {"tail_dropped_at_mark", "a mark forgets the bytes behind the last full page"},
+        {"trust_torn_frame", "recovery does not compare the sum of a frame's payload"},
     };
     return bugs;
 }
