@@ -33,7 +33,12 @@ Awaitable<void> close_expired(std::shared_ptr<LaneRooms> rooms) {
 }
 
 // Between its rounds it holds nothing: a store may be dropped meanwhile.
-Awaitable<void> keep_house(std::weak_ptr<LaneRooms> owner, Clock& clock, std::int64_t round_ms) {
+Awaitable<void> keep_house(std::weak_ptr<LaneRooms> owner,
+                           std::shared_ptr<LaneRooms::HousekeepingWaker> waker, Clock& clock,
+                           std::int64_t round_ms) {
+    // stop() only wakes it: what it has begun it does to the end, and end_work() is always reached.
+    co_await asio::this_coro::throw_if_cancelled(false);
+    waker->started = true;
     for (;;) {
         const std::int64_t now_ns = clock.steady_ns();
         co_await clock.sleep_until(now_ns + round_ms * 1'000'000);
@@ -50,18 +55,20 @@ Awaitable<void> keep_house(std::weak_ptr<LaneRooms> owner, Clock& clock, std::in
 
 void start_housekeeping(const std::shared_ptr<LaneRooms>& rooms) {
     rooms->begin_work();
-    rooms->housekeeping = std::make_shared<asio::cancellation_signal>();
+    rooms->housekeeping = std::make_shared<LaneRooms::HousekeepingWaker>();
     const std::int64_t round_ms =
         std::clamp<std::int64_t>(rooms->options.uploads_idle_expiry_ms / 8, 1, kRoundMsMax);
     asio::co_spawn(rooms->environment.background,
-                   keep_house(rooms, rooms->environment.clock, round_ms),
-                   asio::bind_cancellation_slot(rooms->housekeeping->slot(), asio::detached));
+                   keep_house(rooms, rooms->housekeeping, rooms->environment.clock, round_ms),
+                   asio::bind_cancellation_slot(rooms->housekeeping->signal.slot(), asio::detached));
 }
 
 void stop_housekeeping(LaneRooms& rooms) noexcept {
     if (rooms.housekeeping == nullptr) return;
     asio::post(rooms.environment.background,
-               [signal = rooms.housekeeping] { signal->emit(asio::cancellation_type::terminal); });
+               [waker = rooms.housekeeping] {
+                   if (waker->started) waker->signal.emit(asio::cancellation_type::terminal);
+               });
 }
 
 Awaitable<Result<void>> close_claimed(std::shared_ptr<LaneRooms> rooms, SessionId session,

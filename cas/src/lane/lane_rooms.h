@@ -88,7 +88,12 @@ struct LaneRooms : std::enable_shared_from_this<LaneRooms> {
     std::mutex work_mutex;
     std::uint64_t work = 0;
     Event idle;
-    std::shared_ptr<asio::cancellation_signal> housekeeping;
+    // Wakes the housekeeper from its sleep; of the background executor alone.
+    struct HousekeepingWaker {
+        asio::cancellation_signal signal;
+        bool started = false;
+    };
+    std::shared_ptr<HousekeepingWaker> housekeeping;
 
     Counter* upload_bytes = nullptr;
     Counter* bytes_written = nullptr;
