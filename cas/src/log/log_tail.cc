@@ -47,7 +47,19 @@ Result<void> LogTail::open(const ChainEnd& end) {
     ORB_TRY(const auto found, file_->stat());
     if (found.size_bytes < plan_.size_bytes) return fail(Errc::log_corrupt);
     end_ = end;
-    return ok();
+    return settle();
+}
+
+// The last frame may be one whose write failed, or whose writer was killed before it was through: readable now, and gone
+// with the power. What is built upon it must not be all that remains.
+Result<void> LogTail::settle() {
+    if (plan_.durability == Durability::none) return ok();
+    const std::uint32_t segment = end_.position.segment;
+    if (end_.position.offset == kFirstFrameOffset && segment > 1) {
+        ORB_TRY(const auto before, io_.open(log_segment_path(segment - 1), {.write = true, .direct = true}));
+        ORB_TRY(before->datasync());
+    }
+    return file_->datasync();
 }
 
 bool LogTail::fits(std::uint64_t frame_bytes) const noexcept {

@@ -67,6 +67,7 @@ public:
 
 private:
     bool fits(std::uint64_t frame_bytes) const noexcept;
+    Result<void> settle();
     Result<void> roll();
     Result<void> write_without_payload(FrameKind kind);
 
