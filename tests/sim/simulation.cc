@@ -82,6 +82,9 @@ public:
           theme_{draw_theme(world_.random)},
           store_options_{draw_options(world_.random)} {
         world_.verbose = options.verbose;
+        if (!options.verbose) return;
+        talking_ = make_stderr_log(LogLevel::debug, LogFormat::text);
+        log_ = talking_.get();
     }
 
     SimulationResult run();
@@ -137,6 +140,8 @@ private:
     std::uint64_t nested_ = 0;                // crashes since the last start that came through
     bool refused_ = false;                    // damage made the store refuse to open, as it may
     std::optional<QuietState> quiet_;
+    std::unique_ptr<Log> talking_;
+    Log* log_ = &null_log();
     SimulationResult result_;
 };
 
@@ -150,7 +155,7 @@ Simulation::Plan Simulation::draw_plan() {
     if (kind < 4 && nested_ < kNestedCrashesMax) {
         plan.crash_at = random.between(1, recovery_boundaries_ + 2);
     } else if (kind < 18) {
-        plan.crash_at = recovery_boundaries_ + 1 + random.below(random.coin() ? 30 : 200);
+        plan.crash_at = recovery_boundaries_ + 1 + random.below(random.coin() ? 12 : 80);
     } else {
         plan.clean_stop = kind == 19;
     }
@@ -159,7 +164,7 @@ Simulation::Plan Simulation::draw_plan() {
 
 bool Simulation::open(Process& process) {
     const auto executor = process.scheduler.executor();
-    cas::StoreEnvironment environment{process.io, process.clock, world_.random, null_log(), process.metrics,
+    cas::StoreEnvironment environment{process.io, process.clock, world_.random, *log_, process.metrics,
                                       {executor}, executor,      true};
     auto opened = engine::open_embedded(std::move(environment), store_options_, {});
     if (!opened) {
@@ -247,6 +252,7 @@ void Simulation::use(Process& process, const Plan& plan) {
 
 void Simulation::finish_life(Process& process, const Plan& plan) {
     result_.faults += process.io.loud_faults() + process.io.silent_faults();
+    world_.say("--- ends after " + std::to_string(process.io.boundaries()) + " boundaries" + (process.io.crashed() ? ", power cut" : ""));
     if (process.io.crashed()) {
         ++result_.crash_points;
         ++nested_;
@@ -262,6 +268,8 @@ void Simulation::finish_life(Process& process, const Plan& plan) {
 
 void Simulation::run_life(const Plan& plan) {
     ++result_.lives;
+    world_.say("--- life " + std::to_string(result_.lives) + ": power cut at " + std::to_string(plan.crash_at) + ", " +
+               std::to_string(plan.clients) + " clients, " + std::to_string(plan.operations) + " operations");
     Process process{*this, plan};
     process.clock.jump_wall_ns(wall_offset_ns_ - process.clock.wall_offset_ns());
     if (plan.faults && world_.random.one_in(4)) process.io.set_faults(draw_errors(world_.random));
@@ -292,7 +300,7 @@ void Simulation::check_at_rest() {
     ++result_.fsck_runs;
     SimIo io{world_.disk, world_.random, world_.trace, {0, {}, true}};
     const auto catalog = engine::make_catalog({});
-    const auto report = cas::fsck(io, cas::FsckLevel::normal, *catalog, null_log(), [](std::string_view) {});
+    const auto report = cas::fsck(io, cas::FsckLevel::normal, *catalog, *log_, [](std::string_view) {});
     if (!report) {
         world_.fail("fsck: " + report.error().message());
         return;

@@ -9,7 +9,7 @@ namespace orbitalreg::sim {
 
 struct SimulationOptions {
     bool verbose = false;
-    std::uint64_t lives = 26;  // at least; nested crashes add to it
+    std::uint64_t lives = 32;  // at least; nested crashes add to it
 };
 
 struct SimulationResult {
