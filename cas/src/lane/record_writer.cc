@@ -123,16 +123,27 @@ Awaitable<Result<void>> RecordWriter::send() {
         co_await progress_.wait();
         if (error_) co_return fail(error_);
     }
-    started_ = true;
-    if (header_due_) {
-        header_due_ = false;
-        submit(header_, std::uint64_t{lease_.base_page} * kPageSize, header_page_->bytes.data(),
-               kPageSize);
-    }
+    submit_header();
     const std::size_t begin = std::exchange(current_->sent, end);
     end_page_ = std::max(end_page_, static_cast<std::uint32_t>((offset + end) / kPageSize));
     submit(*current_, offset + begin, current_->buffer.data() + begin, end - begin);
     co_return ok();
+}
+
+// The record is on the disk from here on, and cannot be inline any more.
+void RecordWriter::submit_header() noexcept {
+    started_ = true;
+    if (!std::exchange(header_due_, false)) return;
+    end_page_ = std::max(end_page_, lease_.base_page + 1);
+    submit(header_, std::uint64_t{lease_.base_page} * kPageSize, header_page_->bytes.data(),
+           kPageSize);
+}
+
+Awaitable<Result<void>> RecordWriter::flush_with_header() {
+    if (error_) co_return fail(error_);
+    ORB_CO_TRY(co_await allocate_to(file_offset(0)));
+    submit_header();
+    co_return co_await flush();
 }
 
 // Space is asked for in steps that double, never beyond what the hint says the record needs.

@@ -56,6 +56,8 @@ public:
     void pad_to_page() noexcept;
     // Every full page written and completed; the tail stays in memory.
     Awaitable<Result<void>> flush();
+    // And the record header, even where no page is full yet: for a mark, which the record outlives.
+    Awaitable<Result<void>> flush_with_header();
     // Makes durable what flush() completed.
     Awaitable<Result<void>> sync();
 
@@ -85,6 +87,7 @@ private:
     std::size_t capacity(const Slot& slot) const noexcept;
     std::uint64_t file_offset(std::uint64_t stream_offset) const noexcept;
     Awaitable<Result<void>> send();
+    void submit_header() noexcept;
     Awaitable<Result<void>> allocate_to(std::uint64_t end);
     Awaitable<Result<void>> wait_for_slot();
     Slot* idle_slot() noexcept;

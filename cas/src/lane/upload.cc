@@ -145,7 +145,7 @@ Awaitable<Result<void>> Upload::write_mark() {
     ORB_ASSERT(record_ != nullptr);
     const bool ahead = ORB_PLANTED(mark_ahead_of_bytes);
     if (!ahead) {
-        Result<void> stored = co_await record_->flush();
+        Result<void> stored = co_await record_->flush_with_header();
         if (stored) stored = co_await record_->sync();
         if (!stored) {
             failed_ = stored.error();
