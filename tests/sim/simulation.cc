@@ -150,7 +150,7 @@ Simulation::Plan Simulation::draw_plan() {
     Plan plan;
     plan.clients = random.one_in(8) ? 0 : random.between(1, 5);
     plan.operations = plan.clients == 0 ? 0 : random.between(1, 30);
-    plan.faults = theme_ == Theme::errors && random.coin();
+    plan.faults = theme_ == Theme::errors ? random.coin() : world_.damage == Damage::none && random.one_in(6);
     const std::uint64_t kind = random.below(20);
     if (kind < 4 && nested_ < kNestedCrashesMax) {
         plan.crash_at = random.between(1, recovery_boundaries_ + 2);
@@ -236,8 +236,8 @@ void Simulation::use(Process& process, const Plan& plan) {
     process.scheduler.run_until([&] { return audited; }, kStepsMax);
     if (!audited) world_.fail("the audit never ended");
     if (process.io.crashed() || over()) return;
-    if (plan.faults) process.io.set_faults(draw_errors(world_.random));
-    if (theme_ == Theme::lost_frame && world_.damage == Damage::none && world_.random.one_in(6)) {
+    if (plan.faults && theme_ == Theme::errors) process.io.set_faults(draw_errors(world_.random));
+    if (plan.faults && theme_ == Theme::lost_frame) {
         process.io.set_faults({.lost_log_write = world_.random.between(1, 10)});
     }
     run_clients(process, life, plan);
@@ -272,7 +272,7 @@ void Simulation::run_life(const Plan& plan) {
                std::to_string(plan.clients) + " clients, " + std::to_string(plan.operations) + " operations");
     Process process{*this, plan};
     process.clock.jump_wall_ns(wall_offset_ns_ - process.clock.wall_offset_ns());
-    if (plan.faults && world_.random.one_in(4)) process.io.set_faults(draw_errors(world_.random));
+    if (plan.faults && theme_ == Theme::errors && world_.random.one_in(4)) process.io.set_faults(draw_errors(world_.random));
     if (open(process)) {
         process.io.set_faults({});
         use(process, plan);

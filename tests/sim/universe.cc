@@ -25,7 +25,9 @@ std::string descriptor(std::string_view media_type, const Digest& digest, std::s
            "\",\"size\":" + std::to_string(size) + "}";
 }
 
-std::string image_manifest(const Universe& universe, const std::vector<std::size_t>& blobs, std::string_view subject) {
+// `number` makes manifests of the same blobs differ.
+std::string image_manifest(const Universe& universe, const std::vector<std::size_t>& blobs, std::string_view subject,
+                           std::size_t number) {
     const SimBlob& config = universe.blobs[blobs.front()];
     std::string text = R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":)";
     text += descriptor("application/vnd.oci.image.config.v1+json", config.digest, config.bytes.size());
@@ -38,7 +40,7 @@ std::string image_manifest(const Universe& universe, const std::vector<std::size
     text += "]";
     if (!subject.empty()) text += ",\"subject\":" + std::string{subject};
     // Some manifests are larger than what fits inline.
-    text += ",\"annotations\":{\"sim\":\"" + std::string(blobs.front() % 3 == 0 ? 1500 : 3, 'a') + "\"}}";
+    text += ",\"annotations\":{\"sim\":\"" + std::to_string(number) + std::string(number % 3 == 0 ? 1500 : 3, 'a') + "\"}}";
     return text;
 }
 
@@ -82,7 +84,7 @@ Universe::Universe(SimRandom& random, std::uint64_t inline_size_max) {
         // Small blobs mostly, so that manifests find their children early in a run.
         std::vector<std::size_t> used{i % 3, 2 + random.below(4)};
         if (random.one_in(3)) used.push_back(6 + random.below(4));
-        manifests.push_back(finish(image_manifest(*this, used, {}), kImageType));
+        manifests.push_back(finish(image_manifest(*this, used, {}, i), kImageType));
         manifests.back().blobs = bits_of(used);
     }
     std::string index = R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[)";
@@ -91,7 +93,7 @@ Universe::Universe(SimRandom& random, std::uint64_t inline_size_max) {
     manifests.push_back(finish(std::move(index), kIndexType));
     manifests.back().manifests = 3;
     const std::string subject = descriptor(kImageType, manifests[2].digest, manifests[2].bytes.size());
-    manifests.push_back(finish(image_manifest(*this, {1, 2}, subject), kImageType));
+    manifests.push_back(finish(image_manifest(*this, {1, 2}, subject, kImageManifests), kImageType));
     manifests.back().blobs = bits_of({1, 2});
     manifests.back().subject = 2;
     ORB_ASSERT(manifests.size() == kManifests);
