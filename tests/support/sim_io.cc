@@ -367,6 +367,7 @@ Result<void> SimIo::write(SimInode& file, std::uint64_t offset, ByteView from,
     if (draw_fault(durable ? options_.faults.dsync_error : options_.faults.write_error)) {
         ++loud_faults_;
         write_in_part(file, offset, from, durable);
+        disk_.fail_sync(file, random_);
         return fail(errno_code(EIO));
     }
     const bool astray = write_astray(file, offset, from, durable);

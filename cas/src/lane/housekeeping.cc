@@ -39,15 +39,17 @@ Awaitable<void> keep_house(std::weak_ptr<LaneRooms> owner,
     // stop() only wakes it: what it has begun it does to the end, and end_work() is always reached.
     co_await asio::this_coro::throw_if_cancelled(false);
     waker->started = true;
-    for (;;) {
+    for (bool first = true;; first = false) {
+        auto rooms = owner.lock();
+        if (rooms == nullptr) co_return;
+        if (!first && !rooms->stopped) co_await close_expired(rooms);
+        if (rooms->stopped) {
+            rooms->end_work();
+            co_return;
+        }
+        rooms.reset();
         const std::int64_t now_ns = clock.steady_ns();
         co_await clock.sleep_until(now_ns + round_ms * 1'000'000);
-        const std::shared_ptr<LaneRooms> rooms = owner.lock();
-        if (rooms == nullptr) co_return;
-        if (!rooms->stopped) co_await close_expired(rooms);
-        if (!rooms->stopped) continue;
-        rooms->end_work();
-        co_return;
     }
 }
 

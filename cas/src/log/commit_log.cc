@@ -171,7 +171,7 @@ Result<void> OpenCommitLog::begin_writing() {
     const SegmentPlan plan{identity_, incarnation_, segment_size_bytes_, options_.durability};
     spares_ = std::make_unique<SegmentSpares>(environment_.io, plan, options_.segments_spare,
                                               environment_.metrics);
-    ORB_TRY(spares_->adopt(replayed_.end.position.segment));
+    ORB_TRY(spares_->adopt(replayed_.end.position.segment, clean_start_));
     const FrameLimits limits = FrameLimits::of(options_, segment_size_bytes_);
     tail_ = std::make_unique<LogTail>(environment_.io, environment_.clock, environment_.metrics,
                                       plan, *spares_, time_, limits.frame_bytes());

@@ -47,6 +47,8 @@ void ChainEnd::advance(const ScannedFrame& frame) noexcept {
     store_time_ms = header.store_time_ms;
     wall_ns = header.wall_ns;
     kind = header.kind;
+    last = frame.position;
+    last_bytes = frame.bytes.size();
 }
 
 Result<void> LogSegmentReader::open(std::uint32_t segment) {

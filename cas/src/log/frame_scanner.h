@@ -42,6 +42,8 @@ struct ChainEnd {
     std::uint64_t store_time_ms = 0;
     std::int64_t wall_ns = 0;
     FrameKind kind = FrameKind::data;
+    LogPosition last;              // of the last frame itself
+    std::uint64_t last_bytes = 0;  // its size, padding included
 
     // `frame` was found or written at `position`.
     void advance(const ScannedFrame& frame) noexcept;

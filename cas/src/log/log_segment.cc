@@ -93,7 +93,7 @@ Result<std::unique_ptr<File>> SegmentSpares::adopt_one(std::uint32_t segment) {
     return file;
 }
 
-Result<void> SegmentSpares::adopt(std::uint32_t last_used) {
+Result<void> SegmentSpares::adopt(std::uint32_t last_used, bool clean) {
     next_ = last_used + 1;
     ORB_TRY(const auto names, io_.list("log"));
     for (const std::string& name : names) {  // in order of id
@@ -101,7 +101,7 @@ Result<void> SegmentSpares::adopt(std::uint32_t last_used) {
         if (segment <= last_used) continue;
         std::unique_ptr<File> file;
         // Only a run of ids without gaps can be used up in order.
-        if (segment == next_) {
+        if (clean && segment == next_) {
             ORB_TRY(file, adopt_one(segment));
         }
         if (file) {

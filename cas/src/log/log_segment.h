@@ -52,9 +52,10 @@ class SegmentSpares {
 public:
     SegmentSpares(Io& io, const SegmentPlan& plan, std::uint32_t spares_wanted, Metrics& metrics);
 
-    // Looks at the files behind segment `last_used`: whole preparations are taken over, made
-    // durable once more; others are removed. Before any other call.
-    Result<void> adopt(std::uint32_t last_used);
+    // Looks at the files behind segment `last_used`: whole preparations are taken over after a
+    // clean stop; others are removed. What an unclean end left may be readable although its sync
+    // failed, and a sync now would not tell. Before any other call.
+    Result<void> adopt(std::uint32_t last_used, bool clean);
     // Segment `segment`, the next one of the log. Without a spare an allocated one, counted.
     // Errc::no_space is not final.
     Result<std::unique_ptr<File>> take(std::uint32_t segment);

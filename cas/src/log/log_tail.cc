@@ -51,15 +51,25 @@ Result<void> LogTail::open(const ChainEnd& end) {
 }
 
 // The last frame may be one whose write failed, or whose writer was killed before it was through: readable now, and gone
-// with the power. What is built upon it must not be all that remains.
+// with the power. What is built upon it must not be all that remains. The same bytes are written once more, since a sync
+// after a failed one proves nothing.
 Result<void> LogTail::settle() {
-    if (plan_.durability == Durability::none) return ok();
-    const std::uint32_t segment = end_.position.segment;
-    if (end_.position.offset == kFirstFrameOffset && segment > 1) {
-        ORB_TRY(const auto before, io_.open(log_segment_path(segment - 1), {.write = true, .direct = true}));
-        ORB_TRY(before->datasync());
+    if (plan_.durability == Durability::none || end_.lsn == 0) return ok();
+    const LogPosition last = end_.last;
+    std::unique_ptr<File> before;
+    if (last.segment != end_.position.segment) {
+        ORB_TRY(before, io_.open(log_segment_path(last.segment), {.write = true, .direct = true}));
     }
-    return file_->datasync();
+    File& file = before ? *before : *file_;
+    const PageBuffer pages{static_cast<std::size_t>(end_.last_bytes)};
+    const MutableByteView frame = pages.bytes();
+    ORB_TRY(const auto count, file.read(last.offset, frame));
+    const LogIdentity& identity = plan_.identity;
+    const auto header = decode_frame_header(frame, last.segment, last.offset, identity.uuid, identity.seed);
+    const bool whole = count == frame.size() && header && frame_chain_checksum(frame) == end_.prev &&
+                       frame_payload_intact(header.value(), frame);
+    if (!whole) return fail(Errc::io_error);  // it was whole a moment ago
+    return file.write_dsync(last.offset, frame);
 }
 
 bool LogTail::fits(std::uint64_t frame_bytes) const noexcept {
