@@ -173,7 +173,7 @@ Awaitable<void> read_link(Life& life, Operation operation) {
     conclude(life, number, operation, refusal_of(answer), answer ? 0 : -1);
     if (!answer) co_return;
     const auto read = co_await compare_content(life, std::move(answer).value(), blob.bytes, to_string(operation));
-    if (read || world.content_excused()) co_return;
+    if (read || life.content_excused()) co_return;
     if (ending_of(&read.error()).kind == Ending::Kind::undone && read.error().code != make_error_code(Errc::damaged)) co_return;
     world.fail(to_string(operation) + " broke off: " + read.error().code.message());
 }
@@ -271,7 +271,7 @@ Awaitable<void> cancel(Life& life, SimSession& session, std::unique_ptr<engine::
 // True when the writer stands where a client may find it.
 bool stands_right(Life& life, const SimSession& session, std::uint64_t offset) {
     if (offset >= session.acknowledged && offset <= session.received_max) return true;
-    if (!life.world.content_excused()) {
+    if (!life.content_excused()) {
         life.world.fail("an upload acknowledged at " + std::to_string(session.acknowledged) + " stands at " +
                         std::to_string(offset));
     }

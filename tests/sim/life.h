@@ -82,6 +82,7 @@ struct Life {
     std::uint64_t operations_left = 0;
     std::size_t clients = 0;  // still running
 
+    bool content_excused() const noexcept { return world.content_excused() || io.silent_faults() > 0; }
     bool stopping() const noexcept { return io.crashed() || operations_left == 0 || !world.failure.empty(); }
 };
 
