@@ -1,17 +1,17 @@
+#include "sim/life.h"
+
 #include <algorithm>
 #include <optional>
-
-#include "sim/life.h"
 
 namespace orbitalreg::sim {
 namespace {
 
 using engine::Errc;
 
-
 class Auditor {
 public:
-    explicit Auditor(Life& life) : life_{life}, world_{life.world}, universe_{life.world.universe} {}
+    explicit Auditor(Life& life)
+        : life_{life}, world_{life.world}, universe_{life.world.universe} {}
 
     Awaitable<bool> read_images();
     Awaitable<bool> read_sessions();
@@ -45,7 +45,8 @@ const engine::Refusal* refusal_of(const engine::Answer<T>& answer) noexcept {
 // Always false: the audit ends. It is a finding unless the power is off or bytes were damaged.
 bool Auditor::give_up(const engine::Refusal& refusal, const std::string& what) {
     if (!life_.io.crashed() && !world_.content_excused()) {
-        world_.fail("audit: " + what + ": " + refusal.code.message() + " (" + refusal.message + ")");
+        world_.fail("audit: " + what + ": " + refusal.code.message() + " (" + refusal.message +
+                    ")");
     }
     return false;
 }
@@ -76,7 +77,8 @@ Awaitable<bool> Auditor::read_image(std::size_t index) {
         if (!there) co_return false;
         if (!*there) continue;
         image.links |= static_cast<std::uint16_t>(1U << i);
-        if (answer.value().size_bytes != universe_.blobs[i].bytes.size()) world_.fail("audit: a blob has another size");
+        if (answer.value().size_bytes != universe_.blobs[i].bytes.size())
+            world_.fail("audit: a blob has another size");
     }
     for (std::size_t i = 0; i < Universe::kManifests; ++i) {
         const engine::Reference reference{universe_.manifests[i].digest};
@@ -95,12 +97,14 @@ Awaitable<bool> Auditor::read_tags(std::size_t index) {
         const auto there = presence(refusal_of(answer), "resolve a tag");
         if (!there) co_return false;
         if (!*there) continue;
-        const auto manifest = std::ranges::find(universe_.manifests, answer.value().digest, &SimManifest::digest);
+        const auto manifest =
+            std::ranges::find(universe_.manifests, answer.value().digest, &SimManifest::digest);
         if (manifest == universe_.manifests.end()) {
             world_.fail("audit: a tag names a manifest that nobody pushed");
             co_return false;
         }
-        found_.images[index].tags[i] = static_cast<std::uint8_t>(manifest - universe_.manifests.begin() + 1);
+        found_.images[index].tags[i] =
+            static_cast<std::uint8_t>(manifest - universe_.manifests.begin() + 1);
     }
     co_return true;
 }
@@ -116,12 +120,14 @@ Awaitable<bool> Auditor::compare_listings(std::size_t index) {
     const auto listed = co_await life_.store.list_tags(universe_.images[index], "", 100);
     const auto there = presence(refusal_of(listed), "list_tags");
     if (!there) co_return false;
-    if (*there ? listed.value().items != expected : image.manifests != 0) world_.fail("audit: list_tags differs");
+    if (*there ? listed.value().items != expected : image.manifests != 0)
+        world_.fail("audit: list_tags differs");
     for (std::size_t i = 0; i < Universe::kManifests; ++i) {
         const bool here = (image.manifests >> i & 1) != 0;
         const bool complete = (universe_.manifests[i].blobs & ~image.links) == 0;
         // A damaged blob answers as absent.
-        if (here && !complete && !world_.content_excused()) world_.fail("audit: a manifest lacks a child");
+        if (here && !complete && !world_.content_excused())
+            world_.fail("audit: a manifest lacks a child");
         const int subject = universe_.manifests[i].subject;
         if (subject < 0) continue;
         engine::ReferrersQuery query;
@@ -152,8 +158,9 @@ bool Auditor::accept_status(SimSession& session, const engine::UploadStatus& sta
     const std::uint64_t offset = status.state == State::open ? status.offset_bytes : 0;
     if (offset < session.acknowledged || offset > session.received_max) {
         if (!world_.state_excused()) {
-            world_.fail("audit: an upload acknowledged at " + std::to_string(session.acknowledged) + " and received up to " +
-                        std::to_string(session.received_max) + " stands at " + std::to_string(offset));
+            world_.fail("audit: an upload acknowledged at " + std::to_string(session.acknowledged) +
+                        " and received up to " + std::to_string(session.received_max) +
+                        " stands at " + std::to_string(offset));
         }
         return false;
     }
@@ -176,8 +183,10 @@ Awaitable<bool> Auditor::read_closed_sessions() {
         const auto status = co_await life_.store.upload_status(session.id);
         if (!status) co_return give_up(status.error(), "upload_status");
         const bool finished = session.state == SessionState::finished;
-        const auto expected = finished ? engine::UploadStatus::State::finished : engine::UploadStatus::State::cancelled;
-        if (status.value().state != expected && !world_.state_excused()) world_.fail("audit: a closed session is forgotten");
+        const auto expected = finished ? engine::UploadStatus::State::finished
+                                       : engine::UploadStatus::State::cancelled;
+        if (status.value().state != expected && !world_.state_excused())
+            world_.fail("audit: a closed session is forgotten");
     }
     co_return true;
 }
@@ -203,7 +212,8 @@ Awaitable<bool> Auditor::compare_blob(std::size_t image, std::size_t blob) {
     const std::string what = "blob " + std::to_string(blob);
     auto stream = co_await life_.store.read_blob(universe_.images[image], content.digest);
     if (!stream) co_return give_up(stream.error(), what);
-    const auto read = co_await compare_content(life_, std::move(stream).value(), content.bytes, what);
+    const auto read =
+        co_await compare_content(life_, std::move(stream).value(), content.bytes, what);
     if (!read) co_return give_up(read.error(), what);
     co_return true;
 }
@@ -213,7 +223,8 @@ Awaitable<bool> Auditor::compare_manifest(std::size_t image, std::size_t manifes
     const std::string what = "manifest " + std::to_string(manifest);
     auto stream = co_await life_.store.read_manifest(universe_.images[image], content.digest);
     if (!stream) co_return give_up(stream.error(), what);
-    const auto read = co_await compare_content(life_, std::move(stream).value(), content.bytes, what);
+    const auto read =
+        co_await compare_content(life_, std::move(stream).value(), content.bytes, what);
     if (!read) co_return give_up(read.error(), what);
     co_return true;
 }
@@ -231,7 +242,8 @@ Awaitable<bool> Auditor::compare_contents() {
             if (!same && !world_.content_excused()) co_return false;
         }
         for (std::size_t i = 0; i < Universe::kManifests; ++i) {
-            const bool due = (found_.images[image].manifests >> i & 1) != 0 && (manifests >> i & 1) == 0;
+            const bool due =
+                (found_.images[image].manifests >> i & 1) != 0 && (manifests >> i & 1) == 0;
             if (!due) continue;
             manifests |= 1U << i;
             const bool same = co_await compare_manifest(image, i);
@@ -258,17 +270,22 @@ void recycle_sessions(SimWorld& world, WorldState& state) {
 
 }  // namespace
 
-Awaitable<engine::Answer<void>> compare_content(Life& life, std::unique_ptr<engine::BlobStream> stream,
-                                                const std::vector<std::byte>& expected, std::string what) {
-    if (stream->size_bytes() != expected.size()) life.world.fail(what + ": another size than was pushed");
+Awaitable<engine::Answer<void>> compare_content(Life& life,
+                                                std::unique_ptr<engine::BlobStream> stream,
+                                                const std::vector<std::byte>& expected,
+                                                std::string what) {
+    if (stream->size_bytes() != expected.size())
+        life.world.fail(what + ": another size than was pushed");
     std::uint64_t offset = 0;
     while (offset < expected.size()) {
-        const std::uint64_t length = life.world.random.coin() ? 1_MiB : life.world.random.between(1, 100'000);
+        const std::uint64_t length =
+            life.world.random.coin() ? 1_MiB : life.world.random.between(1, 100'000);
         const auto piece = co_await stream->read(offset, length);
         if (!piece) co_return engine::refuse(piece.error());
         const ByteView bytes = piece.value().bytes;
         const ByteView rest = ByteView{expected}.subspan(offset);
-        if (bytes.empty() || bytes.size() > rest.size() || !std::ranges::equal(bytes, rest.first(bytes.size()))) {
+        if (bytes.empty() || bytes.size() > rest.size() ||
+            !std::ranges::equal(bytes, rest.first(bytes.size()))) {
             life.world.fail(what + ": wrong bytes were served at " + std::to_string(offset));
             co_return boost::outcome_v2::success();
         }
@@ -289,8 +306,8 @@ Awaitable<void> audit(Life& life, bool& done) {
         WorldState found = auditor.found();
         const bool explained = world.history.settle(found);
         if (!explained && !world.state_excused()) {
-            world.fail("audit: the store holds " + to_string(found) + "\n  which no order of events explains: " +
-                       world.history.describe());
+            world.fail("audit: the store holds " + to_string(found) +
+                       "\n  which no order of events explains: " + world.history.describe());
         }
         recycle_sessions(world, found);
         world.history.reset(found);

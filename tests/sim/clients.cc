@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <cstdio>
-
 #include "base/assert.h"
 #include "sim/life.h"
+
+#include <algorithm>
+#include <cstdio>
 
 namespace orbitalreg::sim {
 namespace {
@@ -16,11 +16,13 @@ constexpr std::size_t kSessionsOpenMax = 4;
 std::uint8_t small(std::uint64_t value) noexcept { return static_cast<std::uint8_t>(value); }
 
 // Ends an operation of the history by what the store said. True when it is certain that it was done as asked.
-bool conclude(Life& life, int number, const Operation& operation, const engine::Refusal* refusal, int value = -1) {
+bool conclude(Life& life, int number, const Operation& operation, const engine::Refusal* refusal,
+              int value = -1) {
     SimWorld& world = life.world;
     const Ending ending = ending_of(refusal);
     if (world.verbose) {
-        world.say(to_string(operation) + " -> " + (refusal == nullptr ? "ok" : refusal->code.message()) + " " +
+        world.say(to_string(operation) + " -> " +
+                  (refusal == nullptr ? "ok" : refusal->code.message()) + " " +
                   std::to_string(value));
     }
     world.trace.hash = mix64(world.trace.hash, static_cast<std::uint64_t>(ending.kind) * 16 +
@@ -31,18 +33,23 @@ bool conclude(Life& life, int number, const Operation& operation, const engine::
             ++world.acknowledged;
             explained = world.history.end(number, ending.verdict, value);
             break;
-        case Ending::Kind::undone: explained = world.history.end_undone(number); break;
-        case Ending::Kind::unknown: world.history.end_unknown(number); break;
+        case Ending::Kind::undone:
+            explained = world.history.end_undone(number);
+            break;
+        case Ending::Kind::unknown:
+            world.history.end_unknown(number);
+            break;
         case Ending::Kind::unexpected:
             world.history.end_unknown(number);
-            world.fail("unexpected answer to " + to_string(operation) + ": " + refusal->code.message() + " (" +
-                       refusal->message + ")");
+            world.fail("unexpected answer to " + to_string(operation) + ": " +
+                       refusal->code.message() + " (" + refusal->message + ")");
             break;
     }
     // Damage makes answers wrong in ways that only the bytes served are held to account for.
     if (!explained && !world.state_excused()) {
         world.fail("no order of events explains the answer to " + to_string(operation) + ": " +
-                   (refusal == nullptr ? "ok" : refusal->code.message()) + ", value " + std::to_string(value));
+                   (refusal == nullptr ? "ok" : refusal->code.message()) + ", value " +
+                   std::to_string(value));
     }
     if (!explained) world.history.reset({});
     return ending.kind == Ending::Kind::answered && ending.verdict == Verdict::ok;
@@ -55,9 +62,12 @@ const engine::Refusal* refusal_of(const engine::Answer<T>& answer) noexcept {
 
 engine::TagExpectation expectation_of(const SimWorld& world, const Operation& operation) {
     switch (operation.expectation) {
-        case Expectation::anything: return engine::TagExpectation::anything();
-        case Expectation::absent: return engine::TagExpectation::absent();
-        case Expectation::value: return engine::TagExpectation::at(world.universe.manifests[operation.expected].digest);
+        case Expectation::anything:
+            return engine::TagExpectation::anything();
+        case Expectation::absent:
+            return engine::TagExpectation::absent();
+        case Expectation::value:
+            return engine::TagExpectation::at(world.universe.manifests[operation.expected].digest);
     }
     return {};
 }
@@ -72,9 +82,17 @@ struct ClientState {
 
 engine::ManifestPut manifest_put(const SimWorld& world, const Operation& operation) {
     const SimManifest& manifest = world.universe.manifests[operation.manifest];
-    engine::ManifestPut put{world.universe.target(operation.image), manifest.digest, manifest.bytes, manifest.parsed,
-                            {}, expectation_of(world, operation), false, 0, {}};
-    if (operation.tag >= 0) put.tags.push_back(world.universe.tags[static_cast<std::size_t>(operation.tag)]);
+    engine::ManifestPut put{world.universe.target(operation.image),
+                            manifest.digest,
+                            manifest.bytes,
+                            manifest.parsed,
+                            {},
+                            expectation_of(world, operation),
+                            false,
+                            0,
+                            {}};
+    if (operation.tag >= 0)
+        put.tags.push_back(world.universe.tags[static_cast<std::size_t>(operation.tag)]);
     return put;
 }
 
@@ -98,30 +116,36 @@ Awaitable<engine::Answer<void>> ask(Life& life, Operation operation, engine::Req
             co_return boost::outcome_v2::success();
         }
         case Kind::delete_link:
-            co_return co_await life.store.delete_link(id, image, universe.blobs[operation.blob].digest);
+            co_return co_await life.store.delete_link(id, image,
+                                                      universe.blobs[operation.blob].digest);
         case Kind::put_manifest: {
             auto answer = co_await life.store.put_manifest(id, manifest_put(life.world, operation));
             if (!answer) co_return engine::refuse(answer.error());
             co_return boost::outcome_v2::success();
         }
         case Kind::set_tag:
-            co_return co_await life.store.set_tag(id, image, universe.tags[static_cast<std::size_t>(operation.tag)],
-                                                  universe.manifests[operation.manifest].digest,
-                                                  expectation_of(life.world, operation));
+            co_return co_await life.store.set_tag(
+                id, image, universe.tags[static_cast<std::size_t>(operation.tag)],
+                universe.manifests[operation.manifest].digest,
+                expectation_of(life.world, operation));
         case Kind::delete_tag:
-            co_return co_await life.store.delete_tag(id, image, universe.tags[static_cast<std::size_t>(operation.tag)],
-                                                     expectation_of(life.world, operation));
+            co_return co_await life.store.delete_tag(
+                id, image, universe.tags[static_cast<std::size_t>(operation.tag)],
+                expectation_of(life.world, operation));
         case Kind::delete_manifest:
-            co_return co_await life.store.delete_manifest(id, image, universe.manifests[operation.manifest].digest);
+            co_return co_await life.store.delete_manifest(
+                id, image, universe.manifests[operation.manifest].digest);
         case Kind::put_document: {
             auto answer = co_await life.documents.put(id, document_write(operation));
             if (!answer) co_return engine::refuse(answer.error());
             co_return boost::outcome_v2::success();
         }
         case Kind::remove_document:
-            co_return co_await life.documents.remove(id, Universe::document_name(operation.document),
+            co_return co_await life.documents.remove(id,
+                                                     Universe::document_name(operation.document),
                                                      engine::DocumentExpectation::anything());
-        default: break;
+        default:
+            break;
     }
     ORB_ASSERT(!"not an operation with a request id");
     co_return engine::refuse(engine::Refusal{Errc::unsupported});
@@ -145,9 +169,11 @@ Awaitable<void> repeat_request(Life& life, ClientState& client) {
     const auto answer = co_await ask(life, operation, client.last_id);
     const Ending ending = ending_of(refusal_of(answer));
     if (life.world.verbose) life.world.say("again: " + to_string(operation));
-    if (ending.kind != Ending::Kind::answered || ending.verdict == client.last_verdict || life.world.state_excused()) co_return;
-    life.world.fail("asked again with the same id, " + to_string(operation) + " ended otherwise: " +
-                    (answer ? "ok" : answer.error().code.message()));
+    if (ending.kind != Ending::Kind::answered || ending.verdict == client.last_verdict ||
+        life.world.state_excused())
+        co_return;
+    life.world.fail("asked again with the same id, " + to_string(operation) +
+                    " ended otherwise: " + (answer ? "ok" : answer.error().code.message()));
 }
 
 int index_of(const Universe& universe, const Digest& digest) {
@@ -161,20 +187,26 @@ Awaitable<void> read_tag(Life& life, Operation operation) {
     SimWorld& world = life.world;
     const int number = world.history.begin(operation);
     const engine::Tag tag = world.universe.tags[static_cast<std::size_t>(operation.tag)];
-    const auto answer = co_await life.store.resolve(world.universe.images[operation.image], engine::Reference{tag});
-    conclude(life, number, operation, refusal_of(answer), answer ? index_of(world.universe, answer.value().digest) : -1);
+    const auto answer =
+        co_await life.store.resolve(world.universe.images[operation.image], engine::Reference{tag});
+    conclude(life, number, operation, refusal_of(answer),
+             answer ? index_of(world.universe, answer.value().digest) : -1);
 }
 
 Awaitable<void> read_link(Life& life, Operation operation) {
     SimWorld& world = life.world;
     const int number = world.history.begin(operation);
     const SimBlob& blob = world.universe.blobs[operation.blob];
-    auto answer = co_await life.store.read_blob(world.universe.images[operation.image], blob.digest);
+    auto answer =
+        co_await life.store.read_blob(world.universe.images[operation.image], blob.digest);
     conclude(life, number, operation, refusal_of(answer), answer ? 0 : -1);
     if (!answer) co_return;
-    const auto read = co_await compare_content(life, std::move(answer).value(), blob.bytes, to_string(operation));
+    const auto read =
+        co_await compare_content(life, std::move(answer).value(), blob.bytes, to_string(operation));
     if (read || life.content_excused()) co_return;
-    if (ending_of(&read.error()).kind == Ending::Kind::undone && read.error().code != make_error_code(Errc::damaged)) co_return;
+    if (ending_of(&read.error()).kind == Ending::Kind::undone &&
+        read.error().code != make_error_code(Errc::damaged))
+        co_return;
     world.fail(to_string(operation) + " broke off: " + read.error().code.message());
 }
 
@@ -191,16 +223,18 @@ Awaitable<void> read_document(Life& life, Operation operation) {
 // --- uploads ---
 
 // Sends bytes until `end`; false when the store refused.
-Awaitable<bool> send(Life& life, engine::UploadWriter& writer, const SimBlob& blob, std::uint64_t end,
-                     SimSession* session) {
+Awaitable<bool> send(Life& life, engine::UploadWriter& writer, const SimBlob& blob,
+                     std::uint64_t end, SimSession* session) {
     while (writer.offset() < end && !life.io.crashed()) {
         const auto room = co_await writer.buffer();
         if (!room) co_return false;
         const std::uint64_t offset = writer.offset();
         std::uint64_t size = std::min<std::uint64_t>(room.value().size(), end - offset);
         if (life.world.random.one_in(3)) size = life.world.random.between(1, size);
-        std::copy_n(blob.bytes.begin() + static_cast<std::ptrdiff_t>(offset), size, room.value().begin());
-        if (session != nullptr) session->received_max = std::max(session->received_max, offset + size);
+        std::copy_n(blob.bytes.begin() + static_cast<std::ptrdiff_t>(offset), size,
+                    room.value().begin());
+        if (session != nullptr)
+            session->received_max = std::max(session->received_max, offset + size);
         const auto advanced = co_await writer.advance(size);
         if (!advanced) co_return false;
         if (writer.offset() != offset + size) {
@@ -210,8 +244,8 @@ Awaitable<bool> send(Life& life, engine::UploadWriter& writer, const SimBlob& bl
     co_return writer.offset() == end;
 }
 
-Awaitable<void> finish(Life& life, engine::UploadWriter& writer, std::size_t image, std::size_t blob,
-                       SimSession* session) {
+Awaitable<void> finish(Life& life, engine::UploadWriter& writer, std::size_t image,
+                       std::size_t blob, SimSession* session) {
     SimWorld& world = life.world;
     Operation operation;
     operation.kind = world.random.one_in(12) ? Kind::finish_wrong : Kind::link_blob;
@@ -234,7 +268,8 @@ Awaitable<void> push_at_once(Life& life, std::size_t image, std::size_t blob) {
     const SimBlob& content = world.universe.blobs[blob];
     std::optional<std::uint64_t> hint;
     if (world.random.coin()) hint = content.bytes.size();
-    auto opened = co_await life.store.begin_blob(world.universe.target(image), content.digest.algorithm(), hint);
+    auto opened = co_await life.store.begin_blob(world.universe.target(image),
+                                                 content.digest.algorithm(), hint);
     if (!opened) co_return;
     const std::unique_ptr<engine::UploadWriter> writer = std::move(opened).value();
     const bool all = !world.random.one_in(10);
@@ -246,13 +281,15 @@ Awaitable<void> push_at_once(Life& life, std::size_t image, std::size_t blob) {
 Awaitable<bool> mark(Life& life, engine::UploadWriter& writer, SimSession& session) {
     const auto marked = co_await writer.mark();
     if (!marked) co_return false;
-    if (marked.value() != writer.offset()) life.world.fail("a mark answered another offset than the writer's");
+    if (marked.value() != writer.offset())
+        life.world.fail("a mark answered another offset than the writer's");
     session.acknowledged = marked.value();
     ++life.world.acknowledged;
     co_return true;
 }
 
-Awaitable<void> cancel(Life& life, SimSession& session, std::unique_ptr<engine::UploadWriter> writer) {
+Awaitable<void> cancel(Life& life, SimSession& session,
+                       std::unique_ptr<engine::UploadWriter> writer) {
     Operation operation;
     operation.kind = Kind::cancel_session;
     operation.session = static_cast<std::int8_t>(session.slot);
@@ -262,7 +299,8 @@ Awaitable<void> cancel(Life& life, SimSession& session, std::unique_ptr<engine::
     if (writer != nullptr) {
         answer = co_await writer->cancel();
     } else {
-        answer = co_await life.store.cancel_upload({session.id, session.issued_store_time_s, {}, {}});
+        answer =
+            co_await life.store.cancel_upload({session.id, session.issued_store_time_s, {}, {}});
     }
     conclude(life, number, operation, refusal_of(answer));
     session.retired = ending_of(refusal_of(answer)).kind != Ending::Kind::undone;
@@ -272,8 +310,8 @@ Awaitable<void> cancel(Life& life, SimSession& session, std::unique_ptr<engine::
 bool stands_right(Life& life, const SimSession& session, std::uint64_t offset) {
     if (offset >= session.acknowledged && offset <= session.received_max) return true;
     if (!life.content_excused()) {
-        life.world.fail("an upload acknowledged at " + std::to_string(session.acknowledged) + " stands at " +
-                        std::to_string(offset));
+        life.world.fail("an upload acknowledged at " + std::to_string(session.acknowledged) +
+                        " stands at " + std::to_string(offset));
     }
     return false;
 }
@@ -285,7 +323,8 @@ Awaitable<void> go_on_with(Life& life, SimSession& session) {
         co_await cancel(life, session, nullptr);
         co_return;
     }
-    engine::UploadStart start{session.id, session.issued_store_time_s, content.digest.algorithm(), {}};
+    engine::UploadStart start{
+        session.id, session.issued_store_time_s, content.digest.algorithm(), {}};
     if (world.random.one_in(6)) start.algorithm = DigestAlgorithm::sha256;
     if (world.random.coin()) start.size_hint_bytes = content.bytes.size();
     auto opened = co_await life.store.open_upload(world.universe.target(session.image), start);
@@ -298,7 +337,8 @@ Awaitable<void> go_on_with(Life& life, SimSession& session) {
     if (!stands_right(life, session, writer->offset())) co_return;
     for (std::uint64_t steps = world.random.between(1, 4); steps > 0; --steps) {
         const std::uint64_t left = content.bytes.size() - writer->offset();
-        const std::uint64_t end = writer->offset() + (world.random.coin() ? left : world.random.below(left + 1));
+        const std::uint64_t end =
+            writer->offset() + (world.random.coin() ? left : world.random.below(left + 1));
         if (!co_await send(life, *writer, content, end, &session)) co_return;
         if (world.random.one_in(15)) {
             co_await cancel(life, session, std::move(writer));
@@ -360,7 +400,8 @@ std::uint32_t manifests_with_children(const SimWorld& world, const ImageState& i
     std::uint32_t bits = 0;
     for (std::size_t i = 0; i < Universe::kManifests; ++i) {
         const SimManifest& manifest = world.universe.manifests[i];
-        const bool complete = (manifest.blobs & ~image.links) == 0 && (manifest.manifests & ~image.manifests) == 0;
+        const bool complete =
+            (manifest.blobs & ~image.links) == 0 && (manifest.manifests & ~image.manifests) == 0;
         if (complete) bits |= 1U << i;
     }
     return bits;
@@ -373,17 +414,19 @@ void choose_expectation(SimRandom& random, const ImageState& image, Operation& o
         operation.expectation = Expectation::absent;
     } else {
         operation.expectation = Expectation::value;
-        operation.expected = random.one_in(4) ? small(random.below(Universe::kManifests)) : small(found - 1U);
+        operation.expected =
+            random.one_in(4) ? small(random.below(Universe::kManifests)) : small(found - 1U);
     }
 }
 
 Operation choose_operation(SimWorld& world) {
     SimRandom& random = world.random;
-    static constexpr Kind kKinds[]{Kind::mount,        Kind::mount,           Kind::delete_link,  Kind::put_manifest,
-                                   Kind::put_manifest, Kind::put_manifest,    Kind::set_tag,      Kind::set_tag,
-                                   Kind::delete_tag,   Kind::delete_manifest, Kind::read_tag,     Kind::read_tag,
-                                   Kind::read_link,    Kind::read_link,       Kind::put_document, Kind::remove_document,
-                                   Kind::read_document};
+    static constexpr Kind kKinds[]{Kind::mount,           Kind::mount,        Kind::delete_link,
+                                   Kind::put_manifest,    Kind::put_manifest, Kind::put_manifest,
+                                   Kind::set_tag,         Kind::set_tag,      Kind::delete_tag,
+                                   Kind::delete_manifest, Kind::read_tag,     Kind::read_tag,
+                                   Kind::read_link,       Kind::read_link,    Kind::put_document,
+                                   Kind::remove_document, Kind::read_document};
     Operation operation;
     operation.kind = kKinds[random.below(std::size(kKinds))];
     operation.image = small(random.below(Universe::kImages));
@@ -398,10 +441,12 @@ Operation choose_operation(SimWorld& world) {
     operation.manifest = small(choose_bit(random, likely, Universe::kManifests));
     operation.document = small(random.below(Universe::kDocuments));
     operation.value = small(random.below(Universe::kDocumentValues));
-    const bool on_tag = puts || operation.kind == Kind::set_tag || operation.kind == Kind::delete_tag;
+    const bool on_tag =
+        puts || operation.kind == Kind::set_tag || operation.kind == Kind::delete_tag;
     if (puts && random.one_in(4)) operation.tag = -1;
     if (on_tag && operation.tag >= 0) choose_expectation(random, image, operation);
-    if (operation.kind == Kind::put_document && random.one_in(3)) operation.expectation = Expectation::absent;
+    if (operation.kind == Kind::put_document && random.one_in(3))
+        operation.expectation = Expectation::absent;
     return operation;
 }
 
@@ -409,7 +454,8 @@ Awaitable<void> do_something(Life& life, ClientState& client) {
     SimWorld& world = life.world;
     ++world.operations;
     if (world.random.one_in(4)) {
-        co_await push_at_once(life, world.random.below(Universe::kImages), world.random.below(Universe::kBlobs));
+        co_await push_at_once(life, world.random.below(Universe::kImages),
+                              world.random.below(Universe::kBlobs));
         co_return;
     }
     if (world.random.one_in(3)) {
@@ -422,10 +468,18 @@ Awaitable<void> do_something(Life& life, ClientState& client) {
     }
     const Operation operation = choose_operation(world);
     switch (operation.kind) {
-        case Kind::read_tag: co_await read_tag(life, operation); break;
-        case Kind::read_link: co_await read_link(life, operation); break;
-        case Kind::read_document: co_await read_document(life, operation); break;
-        default: co_await run_request(life, client, operation); break;
+        case Kind::read_tag:
+            co_await read_tag(life, operation);
+            break;
+        case Kind::read_link:
+            co_await read_link(life, operation);
+            break;
+        case Kind::read_document:
+            co_await read_document(life, operation);
+            break;
+        default:
+            co_await run_request(life, client, operation);
+            break;
     }
 }
 
@@ -437,27 +491,36 @@ void SimWorld::say(const std::string& line) const {
 
 Ending ending_of(const engine::Refusal* refusal) noexcept {
     if (refusal == nullptr) return {};
-    if (refusal->code.category() != engine::category()) return {Ending::Kind::unexpected, Verdict::ok};
+    if (refusal->code.category() != engine::category())
+        return {Ending::Kind::unexpected, Verdict::ok};
     switch (static_cast<Errc>(refusal->code.value())) {
         case Errc::name_unknown:
         case Errc::manifest_unknown:
         case Errc::blob_unknown:
         case Errc::upload_unknown:
-        case Errc::document_unknown: return {Ending::Kind::answered, Verdict::absent};
-        case Errc::in_use: return {Ending::Kind::answered, Verdict::in_use};
-        case Errc::child_missing: return {Ending::Kind::answered, Verdict::child_missing};
+        case Errc::document_unknown:
+            return {Ending::Kind::answered, Verdict::absent};
+        case Errc::in_use:
+            return {Ending::Kind::answered, Verdict::in_use};
+        case Errc::child_missing:
+            return {Ending::Kind::answered, Verdict::child_missing};
         case Errc::exists:
-        case Errc::precondition_failed: return {Ending::Kind::answered, Verdict::precondition};
-        case Errc::digest_mismatch: return {Ending::Kind::answered, Verdict::mismatch};
-        case Errc::unknown: return {Ending::Kind::unknown, Verdict::ok};
+        case Errc::precondition_failed:
+            return {Ending::Kind::answered, Verdict::precondition};
+        case Errc::digest_mismatch:
+            return {Ending::Kind::answered, Verdict::mismatch};
+        case Errc::unknown:
+            return {Ending::Kind::unknown, Verdict::ok};
         case Errc::no_space:
         case Errc::read_only:
         case Errc::overloaded:
         case Errc::offset_mismatch:
         case Errc::damaged:
         case Errc::io_error:
-        case Errc::stopped: return {Ending::Kind::undone, Verdict::ok};
-        default: return {Ending::Kind::unexpected, Verdict::ok};
+        case Errc::stopped:
+            return {Ending::Kind::undone, Verdict::ok};
+        default:
+            return {Ending::Kind::unexpected, Verdict::ok};
     }
 }
 

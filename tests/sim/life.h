@@ -2,12 +2,6 @@
 // A Life is one run of the process in a simulation: a store opened on the disk as the last life left it, and clients that
 // use it until they are done or the power is cut.
 
-#include <cstdint>
-#include <deque>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "cas/store.h"
 #include "engine/embedded_store.h"
 #include "sim/model.h"
@@ -15,6 +9,12 @@
 #include "support/sim_clock.h"
 #include "support/sim_executor.h"
 #include "support/sim_io.h"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace orbitalreg::sim {
 
@@ -26,9 +26,10 @@ struct SimSession {
     std::size_t image = 0;
     std::size_t blob = 0;
     std::uint64_t acknowledged = 0;  // the last offset that a mark answered
-    std::uint64_t received_max = 0;  // what the store has seen since: marks of its own may have come this far
-    bool owned = false;              // a client works on it
-    bool retired = false;            // closed, or its close is unknown
+    std::uint64_t received_max =
+        0;                 // what the store has seen since: marks of its own may have come this far
+    bool owned = false;    // a client works on it
+    bool retired = false;  // closed, or its close is unknown
 };
 
 struct ClosedSession {
@@ -40,9 +41,9 @@ struct ClosedSession {
 // What was done to the disk behind the store's back.
 enum class Damage : std::uint8_t {
     none,
-    rot,         // bits flipped, writes misdirected: the store may refuse to serve, or to open
+    rot,  // bits flipped, writes misdirected: the store may refuse to serve, or to open
     lost_frame,  // one write of the log was reported and never made: the store may refuse to open, or to serve those
-                 // bytes, but a state without that frame is no state to serve
+    // bytes, but a state without that frame is no state to serve
 };
 
 // What one seed adds up over its lives.
@@ -82,8 +83,12 @@ struct Life {
     std::uint64_t operations_left = 0;
     std::size_t clients = 0;  // still running
 
-    bool content_excused() const noexcept { return world.content_excused() || io.silent_faults() > 0; }
-    bool stopping() const noexcept { return io.crashed() || operations_left == 0 || !world.failure.empty(); }
+    bool content_excused() const noexcept {
+        return world.content_excused() || io.silent_faults() > 0;
+    }
+    bool stopping() const noexcept {
+        return io.crashed() || operations_left == 0 || !world.failure.empty();
+    }
 };
 
 // One client: does operations that the seed draws until the life stops.
@@ -102,7 +107,9 @@ Ending ending_of(const engine::Refusal* refusal) noexcept;
 
 // The bytes of a blob or manifest, read in pieces of random sizes; the refusal when a piece is not to be had. Fails the
 // world when the bytes are not `expected`.
-Awaitable<engine::Answer<void>> compare_content(Life& life, std::unique_ptr<engine::BlobStream> stream,
-                                                const std::vector<std::byte>& expected, std::string what);
+Awaitable<engine::Answer<void>> compare_content(Life& life,
+                                                std::unique_ptr<engine::BlobStream> stream,
+                                                const std::vector<std::byte>& expected,
+                                                std::string what);
 
 }  // namespace orbitalreg::sim

@@ -1,48 +1,58 @@
 #include "sim/model.h"
 
+#include "base/assert.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <set>
 
-#include "base/assert.h"
-
 namespace orbitalreg::sim {
 namespace {
 
-constexpr std::uint32_t bit(Verdict verdict) noexcept { return 1U << static_cast<unsigned>(verdict); }
+constexpr std::uint32_t bit(Verdict verdict) noexcept {
+    return 1U << static_cast<unsigned>(verdict);
+}
 constexpr Prediction kOk{bit(Verdict::ok), -1};
 
 Prediction only(Verdict verdict) noexcept { return {bit(verdict), -1}; }
 
 bool expectation_holds(const Operation& operation, std::uint8_t found) noexcept {
     switch (operation.expectation) {
-        case Operation::Expectation::anything: return true;
-        case Operation::Expectation::absent: return found == 0;
-        case Operation::Expectation::value: return found == operation.expected + 1;
+        case Operation::Expectation::anything:
+            return true;
+        case Operation::Expectation::absent:
+            return found == 0;
+        case Operation::Expectation::value:
+            return found == operation.expected + 1;
     }
     return true;
 }
 
-Prediction apply_put_manifest(const Universe& universe, const Operation& operation, ImageState& image) {
+Prediction apply_put_manifest(const Universe& universe, const Operation& operation,
+                              ImageState& image) {
     const SimManifest& manifest = universe.manifests[operation.manifest];
     Prediction prediction;
     if ((manifest.blobs & ~image.links) != 0 || (manifest.manifests & ~image.manifests) != 0) {
         prediction.verdicts |= bit(Verdict::child_missing);
     }
     const bool tagged = operation.tag >= 0;
-    std::uint8_t* const tag = tagged ? &image.tags[static_cast<std::size_t>(operation.tag)] : nullptr;
-    if (tagged && !expectation_holds(operation, *tag)) prediction.verdicts |= bit(Verdict::precondition);
+    std::uint8_t* const tag =
+        tagged ? &image.tags[static_cast<std::size_t>(operation.tag)] : nullptr;
+    if (tagged && !expectation_holds(operation, *tag))
+        prediction.verdicts |= bit(Verdict::precondition);
     if (prediction.verdicts != 0) return prediction;
     image.manifests |= static_cast<std::uint16_t>(1U << operation.manifest);
     if (tagged) *tag = static_cast<std::uint8_t>(operation.manifest + 1);
     return kOk;
 }
 
-Prediction apply_delete_link(const Universe& universe, const Operation& operation, ImageState& image) {
+Prediction apply_delete_link(const Universe& universe, const Operation& operation,
+                             ImageState& image) {
     if ((image.links >> operation.blob & 1) == 0) return only(Verdict::absent);
     for (std::size_t i = 0; i < universe.manifests.size(); ++i) {
         const bool here = (image.manifests >> i & 1) != 0;
-        if (here && (universe.manifests[i].blobs >> operation.blob & 1) != 0) return only(Verdict::in_use);
+        if (here && (universe.manifests[i].blobs >> operation.blob & 1) != 0)
+            return only(Verdict::in_use);
     }
     image.links &= static_cast<std::uint16_t>(~(1U << operation.blob));
     return kOk;
@@ -86,36 +96,51 @@ Prediction read_result(int value) noexcept {
 Prediction apply(const Universe& universe, const Operation& operation, WorldState& state) {
     ImageState& image = state.images[operation.image];
     const auto close_session = [&](SessionState outcome) {
-        if (operation.session >= 0) state.sessions[static_cast<std::size_t>(operation.session)] = outcome;
+        if (operation.session >= 0)
+            state.sessions[static_cast<std::size_t>(operation.session)] = outcome;
     };
     switch (operation.kind) {
         case Operation::Kind::link_blob:
             image.links |= static_cast<std::uint16_t>(1U << operation.blob);
             close_session(SessionState::finished);
             return kOk;
-        case Operation::Kind::finish_wrong: close_session(SessionState::cancelled); return only(Verdict::mismatch);
-        case Operation::Kind::cancel_session: close_session(SessionState::cancelled); return kOk;
+        case Operation::Kind::finish_wrong:
+            close_session(SessionState::cancelled);
+            return only(Verdict::mismatch);
+        case Operation::Kind::cancel_session:
+            close_session(SessionState::cancelled);
+            return kOk;
         case Operation::Kind::mount:
-            if ((state.images[operation.source].links >> operation.blob & 1) == 0) return only(Verdict::absent);
+            if ((state.images[operation.source].links >> operation.blob & 1) == 0)
+                return only(Verdict::absent);
             image.links |= static_cast<std::uint16_t>(1U << operation.blob);
             return kOk;
-        case Operation::Kind::delete_link: return apply_delete_link(universe, operation, image);
-        case Operation::Kind::put_manifest: return apply_put_manifest(universe, operation, image);
+        case Operation::Kind::delete_link:
+            return apply_delete_link(universe, operation, image);
+        case Operation::Kind::put_manifest:
+            return apply_put_manifest(universe, operation, image);
         case Operation::Kind::set_tag:
-        case Operation::Kind::delete_tag: return apply_tag(operation, image);
-        case Operation::Kind::delete_manifest: return apply_delete_manifest(operation, image);
-        case Operation::Kind::read_tag: return read_result(image.tags[static_cast<std::size_t>(operation.tag)] - 1);
-        case Operation::Kind::read_link: return read_result((image.links >> operation.blob & 1) - 1);
+        case Operation::Kind::delete_tag:
+            return apply_tag(operation, image);
+        case Operation::Kind::delete_manifest:
+            return apply_delete_manifest(operation, image);
+        case Operation::Kind::read_tag:
+            return read_result(image.tags[static_cast<std::size_t>(operation.tag)] - 1);
+        case Operation::Kind::read_link:
+            return read_result((image.links >> operation.blob & 1) - 1);
         case Operation::Kind::put_document:
-        case Operation::Kind::remove_document: return apply_document(operation, state.documents[operation.document]);
-        case Operation::Kind::read_document: return read_result(state.documents[operation.document] - 1);
+        case Operation::Kind::remove_document:
+            return apply_document(operation, state.documents[operation.document]);
+        case Operation::Kind::read_document:
+            return read_result(state.documents[operation.document] - 1);
     }
     return {};
 }
 
 std::uint64_t History::footprint_of(const Operation& operation) noexcept {
     using Kind = Operation::Kind;
-    const bool document = operation.kind == Kind::put_document || operation.kind == Kind::remove_document ||
+    const bool document = operation.kind == Kind::put_document ||
+                          operation.kind == Kind::remove_document ||
                           operation.kind == Kind::read_document;
     std::uint64_t bits = 0;
     if (document) {
@@ -135,7 +160,8 @@ std::uint32_t History::related_to(int operation) const noexcept {
         grown = false;
         for (std::size_t i = 0; i < kPendingMax; ++i) {
             const Pending& other = pending_[i];
-            if (!other.used || (related >> i & 1) != 0 || (other.footprint & footprint) == 0) continue;
+            if (!other.used || (related >> i & 1) != 0 || (other.footprint & footprint) == 0)
+                continue;
             related |= 1U << i;
             footprint |= other.footprint;
             grown = true;
@@ -170,7 +196,8 @@ void History::take_effect(Possible& possible, std::size_t operation) const {
     possible.values[operation] = static_cast<std::int8_t>(prediction.value);
 }
 
-bool History::answer(Possible& possible, std::size_t operation, Verdict verdict, int value) noexcept {
+bool History::answer(Possible& possible, std::size_t operation, Verdict verdict,
+                     int value) noexcept {
     const Prediction prediction{possible.verdicts[operation], possible.values[operation]};
     possible.done &= ~(1U << operation);
     possible.verdicts[operation] = 0;
@@ -210,7 +237,8 @@ bool History::end(int operation, Verdict verdict, int value) {
 bool History::end_undone(int operation) {
     pending_[static_cast<std::size_t>(operation)].used = false;
     const std::uint32_t mask = 1U << operation;
-    std::erase_if(possible_, [mask](const Possible& possible) { return (possible.done & mask) != 0; });
+    std::erase_if(possible_,
+                  [mask](const Possible& possible) { return (possible.done & mask) != 0; });
     return overflowed_ || !possible_.empty();
 }
 
@@ -243,7 +271,8 @@ void History::reset(const WorldState& state) {
 
 std::string History::describe() const {
     std::string text = std::to_string(possible_.size()) + " possible states";
-    for (std::size_t i = 0; i < possible_.size() && i < 4; ++i) text += "\n    " + to_string(possible_[i].state);
+    for (std::size_t i = 0; i < possible_.size() && i < 4; ++i)
+        text += "\n    " + to_string(possible_[i].state);
     for (const Pending& pending : pending_) {
         if (pending.used) text += "\n    pending: " + to_string(pending.operation);
     }
@@ -254,12 +283,13 @@ std::string to_string(const WorldState& state) {
     std::string text;
     for (const ImageState& image : state.images) {
         char part[64];
-        std::snprintf(part, sizeof part, "{links %03x manifests %02x tags %d %d %d} ", image.links, image.manifests,
-                      image.tags[0] - 1, image.tags[1] - 1, image.tags[2] - 1);
+        std::snprintf(part, sizeof part, "{links %03x manifests %02x tags %d %d %d} ", image.links,
+                      image.manifests, image.tags[0] - 1, image.tags[1] - 1, image.tags[2] - 1);
         text += part;
     }
     text += "sessions ";
-    for (const SessionState session : state.sessions) text += "ofc"[static_cast<std::size_t>(session)];
+    for (const SessionState session : state.sessions)
+        text += "ofc"[static_cast<std::size_t>(session)];
     text += " documents";
     for (const std::uint8_t document : state.documents) text += ' ' + std::to_string(document - 1);
     return text;
@@ -267,13 +297,16 @@ std::string to_string(const WorldState& state) {
 
 std::string to_string(const Operation& operation) {
     static constexpr std::array<const char*, 14> kNames{
-        "link_blob", "finish_wrong", "cancel_session", "mount",     "delete_link",  "put_manifest",    "set_tag",
-        "delete_tag", "delete_manifest", "read_tag",   "read_link", "put_document", "remove_document", "read_document"};
+        "link_blob",    "finish_wrong", "cancel_session",  "mount",           "delete_link",
+        "put_manifest", "set_tag",      "delete_tag",      "delete_manifest", "read_tag",
+        "read_link",    "put_document", "remove_document", "read_document"};
     char text[160];
     std::snprintf(text, sizeof text,
-                  "%s image %d source %d blob %d manifest %d tag %d session %d document %d value %d expects %d/%d",
-                  kNames[static_cast<std::size_t>(operation.kind)], operation.image, operation.source, operation.blob,
-                  operation.manifest, operation.tag, operation.session, operation.document, operation.value,
+                  "%s image %d source %d blob %d manifest %d tag %d session %d document %d value "
+                  "%d expects %d/%d",
+                  kNames[static_cast<std::size_t>(operation.kind)], operation.image,
+                  operation.source, operation.blob, operation.manifest, operation.tag,
+                  operation.session, operation.document, operation.value,
                   static_cast<int>(operation.expectation), operation.expected);
     return text;
 }

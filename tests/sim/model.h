@@ -7,21 +7,21 @@
 // store said `unknown`) may take effect at any later moment or never, which is its "maybe". What was answered as done is
 // part of every possible state, so a lost acknowledgement leaves none.
 
+#include "sim/universe.h"
+
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "sim/universe.h"
-
 namespace orbitalreg::sim {
 
 enum class SessionState : std::uint8_t { open, finished, cancelled };
 
 struct ImageState {
-    std::uint16_t links = 0;      // a bit a blob
-    std::uint16_t manifests = 0;  // a bit a manifest
+    std::uint16_t links = 0;                           // a bit a blob
+    std::uint16_t manifests = 0;                       // a bit a manifest
     std::array<std::uint8_t, Universe::kTags> tags{};  // 1 + manifest, 0 for none
     friend auto operator<=>(const ImageState&, const ImageState&) = default;
 };
@@ -60,13 +60,13 @@ struct Operation {
 
     Kind kind = Kind::read_tag;
     std::uint8_t image = 0;
-    std::uint8_t source = 0;    // of a mount
+    std::uint8_t source = 0;  // of a mount
     std::uint8_t blob = 0;
     std::uint8_t manifest = 0;
-    std::int8_t tag = -1;       // -1: none
-    std::int8_t session = -1;   // -1: none
+    std::int8_t tag = -1;      // -1: none
+    std::int8_t session = -1;  // -1: none
     std::uint8_t document = 0;
-    std::uint8_t value = 0;     // of a document
+    std::uint8_t value = 0;  // of a document
     Expectation expectation = Expectation::anything;
     std::uint8_t expected = 0;  // manifest
 };
@@ -78,7 +78,9 @@ struct Prediction {
     std::uint32_t verdicts = 0;  // a bit each
     int value = -1;              // what a read returns: a manifest or document value, -1 for none
 
-    bool allows(Verdict verdict) const noexcept { return (verdicts >> static_cast<unsigned>(verdict) & 1) != 0; }
+    bool allows(Verdict verdict) const noexcept {
+        return (verdicts >> static_cast<unsigned>(verdict) & 1) != 0;
+    }
 };
 
 // Changes `state` only where the verdict is ok.
@@ -99,7 +101,9 @@ public:
     // The answer says that it did not happen.
     bool end_undone(int operation);
     // No answer will come: it may happen later, or never.
-    void end_unknown(int operation) noexcept { pending_[static_cast<std::size_t>(operation)].abandoned = true; }
+    void end_unknown(int operation) noexcept {
+        pending_[static_cast<std::size_t>(operation)].abandoned = true;
+    }
 
     // All state was read: it must be one that what was asked explains. Operations without an answer are settled by it.
     bool settle(const WorldState& found);
@@ -131,7 +135,8 @@ private:
 
     void take_effect(Possible& possible, std::size_t operation) const;
     // Forgets the operation, which was done, if it answers so; false otherwise.
-    static bool answer(Possible& possible, std::size_t operation, Verdict verdict, int value) noexcept;
+    static bool answer(Possible& possible, std::size_t operation, Verdict verdict,
+                       int value) noexcept;
     static std::uint64_t footprint_of(const Operation& operation) noexcept;
     // Of the pending operations, those that could matter to the order of `operation`.
     std::uint32_t related_to(int operation) const noexcept;

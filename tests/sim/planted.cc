@@ -1,8 +1,8 @@
 #include "sim/planted.h"
 
-#include <cstring>
-
 #include "base/planted_bug.h"
+
+#include <cstring>
 
 namespace orbitalreg {
 
@@ -19,9 +19,12 @@ const std::vector<PlantedBug>& planted_bugs() {
         {"conflicting_requests_in_frame", "two requests with conflicting keys share a frame"},
         {"ignore_chunk_seed", "pieces are served whatever their chunk sums say"},
         {"ignore_frame_chain", "recovery goes on behind a frame that is missing"},
-        {"lane_offset_reused_after_cancel", "the offsets of an upload that ended are handed out again"},
-        {"mark_ahead_of_bytes", "a mark is committed before the bytes it covers are written and synced"},
-        {"open_chunk_resummed_at_resume", "a resumed upload sums the open chunk from what it reads back"},
+        {"lane_offset_reused_after_cancel",
+         "the offsets of an upload that ended are handed out again"},
+        {"mark_ahead_of_bytes",
+         "a mark is committed before the bytes it covers are written and synced"},
+        {"open_chunk_resummed_at_resume",
+         "a resumed upload sums the open chunk from what it reads back"},
         {"retry_failed_fsync", "a failed durable write is tried again and believed"},
         {"skip_directory_sync", "a log segment is used before its name is durable"},
         {"skip_lane_directory_sync", "a lane is used before its name is durable"},

@@ -1,9 +1,8 @@
 // orbitalreg-sim runs seeds of the simulation side by side, and prints what they went through. A seed that fails is
 // printed with what was wrong; `--seed` replays it alone.
 
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "sim/planted.h"
+#include "sim/simulation.h"
 
 #include <CLI/CLI.hpp>
 
@@ -13,17 +12,18 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
-
-#include "sim/planted.h"
-#include "sim/simulation.h"
 
 namespace orbitalreg::sim {
 namespace {
 
 constexpr unsigned kWorkersMax = 64;
-constexpr std::uint64_t kTwiceMax = 50;  // so many seeds are run a second time, and must go the same way
+constexpr std::uint64_t kTwiceMax =
+    50;  // so many seeds are run a second time, and must go the same way
 
 struct Arguments {
     std::uint64_t first = 1;
@@ -87,11 +87,13 @@ void run_seed(Board& board, Worker& worker, const Arguments& arguments, std::uin
     ++board.done;
     if (result.failure.empty()) return;
     note_failure(board, seed);
-    std::fprintf(stdout, "seed %llu: %s\n", static_cast<unsigned long long>(seed), result.failure.c_str());
+    std::fprintf(stdout, "seed %llu: %s\n", static_cast<unsigned long long>(seed),
+                 result.failure.c_str());
     std::fflush(stdout);
 }
 
-void work(Board& board, Worker& worker, const Arguments& arguments, std::chrono::steady_clock::time_point deadline) {
+void work(Board& board, Worker& worker, const Arguments& arguments,
+          std::chrono::steady_clock::time_point deadline) {
     while (true) {
         const std::uint64_t index = board.next.fetch_add(1);
         const std::uint64_t seed = arguments.first + index;
@@ -105,22 +107,27 @@ void report(const Board& board, const Arguments& arguments, double seconds) {
     SimulationResult sum;
     for (const Worker& worker : board.workers) add(sum, worker.sum);
     const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
-    std::printf("%llu seeds (%llu run twice), %llu lives, %llu crash points (%llu during recovery), %llu kills, "
-                "%llu clean stops\n",
-                n(board.done), n(board.twice), n(sum.lives), n(sum.crash_points), n(sum.recovery_crashes), n(sum.kills),
-                n(sum.clean_stops));
-    std::printf("%llu operations, %llu acknowledged, %llu faults, %llu openings refused after damage, %llu fsck runs, "
-                "%llu Io calls\n",
-                n(sum.operations), n(sum.acknowledged), n(sum.faults), n(sum.refused_openings), n(sum.fsck_runs),
-                n(sum.io_calls));
+    std::printf(
+        "%llu seeds (%llu run twice), %llu lives, %llu crash points (%llu during recovery), %llu "
+        "kills, "
+        "%llu clean stops\n",
+        n(board.done), n(board.twice), n(sum.lives), n(sum.crash_points), n(sum.recovery_crashes),
+        n(sum.kills), n(sum.clean_stops));
+    std::printf(
+        "%llu operations, %llu acknowledged, %llu faults, %llu openings refused after damage, %llu "
+        "fsck runs, "
+        "%llu Io calls\n",
+        n(sum.operations), n(sum.acknowledged), n(sum.faults), n(sum.refused_openings),
+        n(sum.fsck_runs), n(sum.io_calls));
     std::printf("trace hash %016llx, %.1f s\n", n(board.hash), seconds);
     if (!arguments.planted.empty()) {
         const std::uint64_t failed = board.failed;
         if (failed == ~std::uint64_t{0}) {
-            std::printf("planted %s: NOT FOUND in %llu seeds\n", arguments.planted.c_str(), n(board.done));
+            std::printf("planted %s: NOT FOUND in %llu seeds\n", arguments.planted.c_str(),
+                        n(board.done));
         } else {
-            std::printf("planted %s: found by seed %llu, the %lluth\n", arguments.planted.c_str(), n(failed),
-                        n(failed - arguments.first + 1));
+            std::printf("planted %s: found by seed %llu, the %lluth\n", arguments.planted.c_str(),
+                        n(failed), n(failed - arguments.first + 1));
         }
     } else if (board.failed != ~std::uint64_t{0}) {
         std::printf("FAILED: replay with --seed %llu --verbose\n", n(board.failed));
@@ -128,7 +135,8 @@ void report(const Board& board, const Arguments& arguments, double seconds) {
 }
 
 Board& make_board() {
-    void* const memory = ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* const memory =
+        ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) std::abort();
     return *new (memory) Board;
 }
@@ -140,14 +148,16 @@ int run_alone(const Arguments& arguments) {
     one.seeds = 1;
     const auto start = std::chrono::steady_clock::now();
     run_seed(board, board.workers[0], one, arguments.seed);
-    report(board, one, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    report(board, one,
+           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return board.failed == ~std::uint64_t{0} ? 0 : 1;
 }
 
 int run_many(const Arguments& arguments) {
     Board& board = make_board();
     const auto start = std::chrono::steady_clock::now();
-    const auto deadline = start + std::chrono::microseconds{static_cast<std::int64_t>(arguments.seconds * 1e6)};
+    const auto deadline =
+        start + std::chrono::microseconds{static_cast<std::int64_t>(arguments.seconds * 1e6)};
     const unsigned jobs = std::min(arguments.jobs, kWorkersMax);
     std::vector<pid_t> children;
     for (unsigned i = 0; i < jobs; ++i) {
@@ -168,7 +178,8 @@ int run_many(const Arguments& arguments) {
         note_failure(board, seed);
         ++board.done;
     }
-    report(board, arguments, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    report(board, arguments,
+           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return board.failed == ~std::uint64_t{0} ? 0 : 1;
 }
 
@@ -185,7 +196,8 @@ int run(int argc, char** argv) {
     app.add_flag("--list", arguments.list, "print the bugs that can be planted");
     CLI11_PARSE(app, argc, argv);
     if (arguments.list) {
-        for (const PlantedBug& bug : planted_bugs()) std::printf("%-28s %s\n", bug.name, bug.description);
+        for (const PlantedBug& bug : planted_bugs())
+            std::printf("%-28s %s\n", bug.name, bug.description);
         return 0;
     }
     if (!plant(arguments.planted)) {

@@ -1,14 +1,14 @@
 #include "sim/simulation.h"
 
-#include <algorithm>
-#include <cstdio>
-#include <exception>
-#include <optional>
-
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cas/inspect.h"
 #include "sim/life.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <optional>
 
 namespace orbitalreg::sim {
 namespace {
@@ -27,12 +27,16 @@ Theme draw_theme(SimRandom& random) {
         case 1:
         case 2:
         case 3:
-        case 4: return Theme::errors;
+        case 4:
+            return Theme::errors;
         case 5:
         case 6:
-        case 7: return Theme::rot;
-        case 8: return Theme::lost_frame;
-        default: return Theme::crashes;
+        case 7:
+            return Theme::rot;
+        case 8:
+            return Theme::lost_frame;
+        default:
+            return Theme::crashes;
     }
 }
 
@@ -58,7 +62,9 @@ cas::StoreOptions draw_options(SimRandom& random) {
 
 SimFaults draw_errors(SimRandom& random) {
     SimFaults faults;
-    const auto rare = [&random] { return random.coin() ? 0 : std::uint64_t{10} << random.below(6); };
+    const auto rare = [&random] {
+        return random.coin() ? 0 : std::uint64_t{10} << random.below(6);
+    };
     faults.read_error = rare();
     faults.write_error = rare();
     faults.sync_error = rare();
@@ -103,7 +109,10 @@ private:
         Process(Simulation& simulation, const Plan& plan)
             : scheduler{simulation.world_.random.draw(), simulation.now_ns_},
               clock{scheduler},
-              io{simulation.world_.disk, simulation.world_.random, simulation.world_.trace, {plan.crash_at, {}, false}} {}
+              io{simulation.world_.disk,
+                 simulation.world_.random,
+                 simulation.world_.trace,
+                 {plan.crash_at, {}, false}} {}
         ~Process() {
             scheduler.clear();
             store.reset();
@@ -150,7 +159,8 @@ Simulation::Plan Simulation::draw_plan() {
     Plan plan;
     plan.clients = random.one_in(8) ? 0 : random.between(1, 5);
     plan.operations = plan.clients == 0 ? 0 : random.between(1, 30);
-    plan.faults = theme_ == Theme::errors ? random.coin() : world_.damage == Damage::none && random.one_in(6);
+    plan.faults =
+        theme_ == Theme::errors ? random.coin() : world_.damage == Damage::none && random.one_in(6);
     const std::uint64_t kind = random.below(20);
     if (kind < 4 && nested_ < kNestedCrashesMax) {
         plan.crash_at = random.between(1, recovery_boundaries_ + 2);
@@ -164,8 +174,8 @@ Simulation::Plan Simulation::draw_plan() {
 
 bool Simulation::open(Process& process) {
     const auto executor = process.scheduler.executor();
-    cas::StoreEnvironment environment{process.io, process.clock, world_.random, *log_, process.metrics,
-                                      {executor}, executor,      true};
+    cas::StoreEnvironment environment{process.io,      process.clock, world_.random, *log_,
+                                      process.metrics, {executor},    executor,      true};
     auto opened = engine::open_embedded(std::move(environment), store_options_, {});
     if (!opened) {
         if (!process.io.crashed()) judge_refusal(process, opened.error());
@@ -206,7 +216,8 @@ void Simulation::run_clients(Process& process, Life& life, const Plan& plan) {
     for (std::size_t i = 0; i < plan.clients; ++i) {
         asio::co_spawn(process.scheduler.executor(), run_client(life), asio::detached);
     }
-    process.scheduler.run_until([&] { return life.clients == 0 || !world_.failure.empty(); }, kStepsMax);
+    process.scheduler.run_until([&] { return life.clients == 0 || !world_.failure.empty(); },
+                                kStepsMax);
     // With or without power, every request ends.
     if (life.clients > 0) world_.fail("a request never ended");
 }
@@ -217,7 +228,8 @@ void Simulation::stop(Process& process) {
         co_await store.stop();
         done = true;
     };
-    asio::co_spawn(process.scheduler.executor(), run_stop(process.store->store(), stopped), asio::detached);
+    asio::co_spawn(process.scheduler.executor(), run_stop(process.store->store(), stopped),
+                   asio::detached);
     process.scheduler.run_until([&] { return stopped; }, kStepsMax);
     if (!stopped) world_.fail("stop() never ended");
     if (!process.io.crashed()) ++result_.clean_stops;
@@ -228,9 +240,14 @@ void Simulation::use(Process& process, const Plan& plan) {
         world_.fail("the state after a restart differs from the state before it");
     }
     quiet_.reset();
-    Life life{world_, process.scheduler,
-              process.clock, process.io,
-              process.store->registry_store(), process.store->document_store(), 0, 0};
+    Life life{world_,
+              process.scheduler,
+              process.clock,
+              process.io,
+              process.store->registry_store(),
+              process.store->document_store(),
+              0,
+              0};
     bool audited = false;
     asio::co_spawn(process.scheduler.executor(), audit(life, audited), asio::detached);
     process.scheduler.run_until([&] { return audited; }, kStepsMax);
@@ -252,7 +269,8 @@ void Simulation::use(Process& process, const Plan& plan) {
 
 void Simulation::finish_life(Process& process, const Plan& plan) {
     result_.faults += process.io.loud_faults() + process.io.silent_faults();
-    world_.say("--- ends after " + std::to_string(process.io.boundaries()) + " boundaries" + (process.io.crashed() ? ", power cut" : ""));
+    world_.say("--- ends after " + std::to_string(process.io.boundaries()) + " boundaries" +
+               (process.io.crashed() ? ", power cut" : ""));
     if (process.io.crashed()) {
         ++result_.crash_points;
         ++nested_;
@@ -261,18 +279,22 @@ void Simulation::finish_life(Process& process, const Plan& plan) {
         process.io.kill();
         ++result_.kills;
     }
-    now_ns_ = process.clock.steady_ns() + static_cast<std::int64_t>(world_.random.below(5'000'000'000));
+    now_ns_ =
+        process.clock.steady_ns() + static_cast<std::int64_t>(world_.random.below(5'000'000'000));
     wall_offset_ns_ = process.clock.wall_offset_ns();
-    if (world_.random.one_in(20)) wall_offset_ns_ += world_.random.coin() ? 10 * kYearNs : -10 * kYearNs;
+    if (world_.random.one_in(20))
+        wall_offset_ns_ += world_.random.coin() ? 10 * kYearNs : -10 * kYearNs;
 }
 
 void Simulation::run_life(const Plan& plan) {
     ++result_.lives;
-    world_.say("--- life " + std::to_string(result_.lives) + ": power cut at " + std::to_string(plan.crash_at) + ", " +
-               std::to_string(plan.clients) + " clients, " + std::to_string(plan.operations) + " operations");
+    world_.say("--- life " + std::to_string(result_.lives) + ": power cut at " +
+               std::to_string(plan.crash_at) + ", " + std::to_string(plan.clients) + " clients, " +
+               std::to_string(plan.operations) + " operations");
     Process process{*this, plan};
     process.clock.jump_wall_ns(wall_offset_ns_ - process.clock.wall_offset_ns());
-    if (plan.faults && theme_ == Theme::errors && world_.random.one_in(4)) process.io.set_faults(draw_errors(world_.random));
+    if (plan.faults && theme_ == Theme::errors && world_.random.one_in(4))
+        process.io.set_faults(draw_errors(world_.random));
     if (open(process)) {
         process.io.set_faults({});
         use(process, plan);
@@ -285,7 +307,8 @@ void Simulation::harm() {
     std::vector<SimInode*> files;
     world_.disk.visit([&](const std::string& path, SimInode& file) {
         const bool holds_payload = path.starts_with("lane/");
-        if (!file.current.empty() && (holds_payload || world_.random.one_in(3))) files.push_back(&file);
+        if (!file.current.empty() && (holds_payload || world_.random.one_in(3)))
+            files.push_back(&file);
     });
     if (files.empty()) return;
     for (std::uint64_t flips = world_.random.between(1, 12); flips > 0; --flips) {
@@ -300,7 +323,8 @@ void Simulation::check_at_rest() {
     ++result_.fsck_runs;
     SimIo io{world_.disk, world_.random, world_.trace, {0, {}, true}};
     const auto catalog = engine::make_catalog({});
-    const auto report = cas::fsck(io, cas::FsckLevel::normal, *catalog, *log_, [](std::string_view) {});
+    const auto report =
+        cas::fsck(io, cas::FsckLevel::normal, *catalog, *log_, [](std::string_view) {});
     if (!report) {
         world_.fail("fsck: " + report.error().message());
         return;
@@ -309,7 +333,8 @@ void Simulation::check_at_rest() {
         if (finding.severity == cas::FsckFinding::Severity::note) continue;
         world_.fail("fsck: " + finding.code + " at " + finding.where + ": " + finding.detail);
     }
-    if (quiet_ && catalog->fingerprint() != quiet_->fingerprint) world_.fail("fsck replayed another state");
+    if (quiet_ && catalog->fingerprint() != quiet_->fingerprint)
+        world_.fail("fsck replayed another state");
 }
 
 // Faults stop: the store opens, serves, takes requests to their end, stops, and fsck has nothing to say.

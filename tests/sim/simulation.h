@@ -16,11 +16,11 @@ struct SimulationResult {
     std::string failure;  // empty: all is well
     std::uint64_t trace_hash = 0;
     std::uint64_t lives = 0;
-    std::uint64_t crash_points = 0;       // power cuts
-    std::uint64_t recovery_crashes = 0;   // of these, before the store was open
+    std::uint64_t crash_points = 0;      // power cuts
+    std::uint64_t recovery_crashes = 0;  // of these, before the store was open
     std::uint64_t kills = 0;
     std::uint64_t clean_stops = 0;
-    std::uint64_t refused_openings = 0;   // after damage
+    std::uint64_t refused_openings = 0;  // after damage
     std::uint64_t operations = 0;
     std::uint64_t acknowledged = 0;
     std::uint64_t io_calls = 0;

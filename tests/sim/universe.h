@@ -2,15 +2,15 @@
 // Universe is the finite world of one seed: the blobs, manifests, image names, tags and documents that its clients deal
 // with. So small that any state of the registry fits into a few bytes, and that clients meet each other all the time.
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "base/digest.h"
 #include "engine/manifest.h"
 #include "engine/names.h"
 #include "engine/registry_store.h"
 #include "support/sim_random.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace orbitalreg::sim {
 
@@ -44,7 +44,9 @@ struct Universe {
     std::vector<engine::Tag> tags;
 
     engine::PushTarget target(std::size_t image) const;
-    static std::string document_name(std::size_t document) { return "sim/" + std::to_string(document); }
+    static std::string document_name(std::size_t document) {
+        return "sim/" + std::to_string(document);
+    }
     static std::vector<std::byte> document_bytes(std::size_t value);
 };
 

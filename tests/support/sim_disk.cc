@@ -294,7 +294,8 @@ void SimDisk::crash(SimRandom& random) {
         inode->links = 1;
         if (!inode->directory) {
             crash_file(*inode, random);
-            inode->allocated.resize((inode->current.size() + kPageSize - 1) / kPageSize, was_removed);
+            inode->allocated.resize((inode->current.size() + kPageSize - 1) / kPageSize,
+                                    was_removed);
             pages_used_ += static_cast<std::uint64_t>(
                 std::count(inode->allocated.begin(), inode->allocated.end(), true));
         }

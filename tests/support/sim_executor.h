@@ -57,7 +57,8 @@ class SimScheduler : public asio::execution_context {
 public:
     using TimerId = std::pair<std::int64_t, std::uint64_t>;
 
-    explicit SimScheduler(std::uint64_t seed, std::int64_t now_ns = 1'000'000'000) : random_{seed}, now_ns_{now_ns} {}
+    explicit SimScheduler(std::uint64_t seed, std::int64_t now_ns = 1'000'000'000)
+        : random_{seed}, now_ns_{now_ns} {}
     ~SimScheduler() { clear(); }
 
     SimExecutor executor() noexcept;

@@ -21,13 +21,13 @@ namespace orbitalreg::sim {
 
 // Each is "once in so many calls"; 0 is never.
 struct SimFaults {
-    std::uint64_t read_error = 0;   // EIO
-    std::uint64_t write_error = 0;  // EIO; the bytes are written in part
-    std::uint64_t sync_error = 0;   // EIO; what was pending is dropped, the next sync succeeds
-    std::uint64_t dsync_error = 0;  // EIO of write_dsync; the bytes are written in part
-    std::uint64_t no_space = 0;     // ENOSPC of a call that needs room
-    std::uint64_t lost_write = 0;   // reports success, changes nothing
-    std::uint64_t lost_log_write = 0;    // of write_dsync: reports success, changes nothing; once
+    std::uint64_t read_error = 0;      // EIO
+    std::uint64_t write_error = 0;     // EIO; the bytes are written in part
+    std::uint64_t sync_error = 0;      // EIO; what was pending is dropped, the next sync succeeds
+    std::uint64_t dsync_error = 0;     // EIO of write_dsync; the bytes are written in part
+    std::uint64_t no_space = 0;        // ENOSPC of a call that needs room
+    std::uint64_t lost_write = 0;      // reports success, changes nothing
+    std::uint64_t lost_log_write = 0;  // of write_dsync: reports success, changes nothing; once
     std::uint64_t misdirected_write = 0;  // lands on another page of the file
     std::uint64_t cache_miss = 4;         // read_now answers EAGAIN
 };

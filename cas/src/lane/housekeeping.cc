@@ -60,17 +60,17 @@ void start_housekeeping(const std::shared_ptr<LaneRooms>& rooms) {
     rooms->housekeeping = std::make_shared<LaneRooms::HousekeepingWaker>();
     const std::int64_t round_ms =
         std::clamp<std::int64_t>(rooms->options.uploads_idle_expiry_ms / 8, 1, kRoundMsMax);
-    asio::co_spawn(rooms->environment.background,
-                   keep_house(rooms, rooms->housekeeping, rooms->environment.clock, round_ms),
-                   asio::bind_cancellation_slot(rooms->housekeeping->signal.slot(), asio::detached));
+    asio::co_spawn(
+        rooms->environment.background,
+        keep_house(rooms, rooms->housekeeping, rooms->environment.clock, round_ms),
+        asio::bind_cancellation_slot(rooms->housekeeping->signal.slot(), asio::detached));
 }
 
 void stop_housekeeping(LaneRooms& rooms) noexcept {
     if (rooms.housekeeping == nullptr) return;
-    asio::post(rooms.environment.background,
-               [waker = rooms.housekeeping] {
-                   if (waker->started) waker->signal.emit(asio::cancellation_type::terminal);
-               });
+    asio::post(rooms.environment.background, [waker = rooms.housekeeping] {
+        if (waker->started) waker->signal.emit(asio::cancellation_type::terminal);
+    });
 }
 
 Awaitable<Result<void>> close_claimed(std::shared_ptr<LaneRooms> rooms, SessionId session,

@@ -65,8 +65,10 @@ Result<void> LogTail::settle() {
     const MutableByteView frame = pages.bytes();
     ORB_TRY(const auto count, file.read(last.offset, frame));
     const LogIdentity& identity = plan_.identity;
-    const auto header = decode_frame_header(frame, last.segment, last.offset, identity.uuid, identity.seed);
-    const bool whole = count == frame.size() && header && frame_chain_checksum(frame) == end_.prev &&
+    const auto header =
+        decode_frame_header(frame, last.segment, last.offset, identity.uuid, identity.seed);
+    const bool whole = count == frame.size() && header &&
+                       frame_chain_checksum(frame) == end_.prev &&
                        frame_payload_intact(header.value(), frame);
     if (!whole) return fail(Errc::io_error);  // it was whole a moment ago
     return file.write_dsync(last.offset, frame);
