@@ -12,13 +12,7 @@ std::size_t BlobSets::total() const noexcept {
 }
 
 std::uint64_t BlobSets::memory_bytes() const noexcept {
-    std::uint64_t bytes = chunks_.capacity() * sizeof(chunks_[0]);
-    for (const auto& chunk : chunks_) {
-        if (!chunk) continue;
-        bytes += sizeof *chunk;
-        for (const auto& set : *chunk) bytes += set.heap_bytes();
-    }
-    return bytes;
+    return chunks_.capacity() * sizeof(chunks_[0]) + chunk_count_ * sizeof(Chunk);
 }
 
 }  // namespace orbitalreg::engine

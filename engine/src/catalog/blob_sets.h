@@ -25,12 +25,16 @@ public:
     IdSet& change(cas::BlobId blob) {
         const auto number = blob.value / kChunkRows;
         if (number >= chunks_.size()) chunks_.resize(number + 1);
-        if (!chunks_[number]) chunks_[number] = std::make_unique<Chunk>();
+        if (!chunks_[number]) {
+            chunks_[number] = std::make_unique<Chunk>();
+            ++chunk_count_;
+        }
         return (*chunks_[number])[blob.value % kChunkRows];
     }
 
     // Ids in all sets.
     std::size_t total() const noexcept;
+    // Of the rows; without what large sets keep on the heap.
     std::uint64_t memory_bytes() const noexcept;
 
 private:
@@ -43,6 +47,7 @@ private:
     }
 
     std::vector<std::unique_ptr<Chunk>> chunks_;
+    std::uint64_t chunk_count_ = 0;
 };
 
 }  // namespace orbitalreg::engine

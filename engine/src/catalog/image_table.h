@@ -115,6 +115,7 @@ private:
     std::atomic<std::uint64_t> manifest_count_{0};
     std::atomic<std::uint64_t> tag_count_{0};
     std::atomic<std::uint64_t> link_count_{0};
+    std::atomic<std::uint64_t> referrer_bytes_{0};
 };
 
 }  // namespace orbitalreg::engine

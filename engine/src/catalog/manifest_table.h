@@ -67,6 +67,7 @@ private:
     mutable std::shared_mutex mutex_;
     boost::unordered_flat_map<std::uint32_t, Row> rows_;
     BlobSets users_;  // the manifests that have it as a child
+    std::uint64_t edges_ = 0;
 };
 
 }  // namespace orbitalreg::engine
