@@ -30,7 +30,7 @@ ROUND_DEADLINE_S = 900
 def workloads(quick):
     """(title, what is shown, arguments of orbitalreg-load)."""
     large = 256 * MIB if quick else GIB
-    small, manifests, pulls = (500, 2000, 2) if quick else (4000, 20000, 4)
+    small, manifests, pulls = (500, 2000, 2) if quick else (2000, 8000, 4)
     return [
         (f"push of {large // MIB} MiB, one PUT", "mib_per_second",
          ["push-large", "--form", "put", "--size", large, "--count", 1]),
@@ -84,13 +84,23 @@ class Comparison:
         self.commands[title] = "orbitalreg-load " + " ".join(words)
         command = [self.load, *words, "--server", self.servers[kind].http_addr, "--name", f"bench/r{number}"]
         os.sync()  # neither pays for what the other left in the page cache
+        cpu_before = registry_process.cpu_seconds(self.servers[kind].pid)
         done = subprocess.run(command, capture_output=True, text=True, timeout=ROUND_DEADLINE_S, check=False)
         outcome = json.loads(done.stdout) if done.stdout else {"failures": 1, "first_failure": done.stderr}
+        cpu = registry_process.cpu_seconds(self.servers[kind].pid) - cpu_before
+        outcome["cpu_ms_per_unit"] = 1000 * cpu / self.units(outcome)
         self.results.setdefault((title, kind), []).append(outcome)
         shown = outcome["first_failure"] if outcome["failures"] else \
             f"{outcome['mib_per_second']:.1f} MiB/s, {outcome['operations_per_second']:.1f} op/s, " \
             f"p50 {outcome['latency_us']['p50']} us, p99 {outcome['latency_us']['p99']} us"
         print(f"{title} | {kind} | round {number + 1}: {shown}", flush=True)
+
+    @staticmethod
+    def units(outcome):
+        """GiB of a transfer of large blobs, operations of all else: what the CPU time is told for."""
+        operations = outcome.get("operations") or 1
+        large = outcome.get("size_bytes", 0) >= MIB
+        return operations * outcome["size_bytes"] / GIB if large else operations
 
     # The page.
 
@@ -110,19 +120,24 @@ class Comparison:
             return "-"
         return "/".join(f"{statistics.median(entry[name] for entry in good):.0f}" for name in ("p50", "p99"))
 
+    def cpu(self, title, kind):
+        good = self.figures(title, kind, "cpu_ms_per_unit")
+        return f"{statistics.median(good):.3g}" if good else "-"
+
     def page(self):
-        lines = ["| workload | unit | orbitalreg | docker-registry | ratio | p50/p99 us, ours | theirs |",
-                 "|---|---|---|---|---|---|---|"]
+        lines = ["| workload | unit | orbitalreg | docker-registry | ratio | p50/p99 us, ours | theirs "
+                 "| server CPU ms a GiB or an operation, ours | theirs |", "|---|---|---|---|---|---|---|---|---|"]
         for title, field, _ in workloads(self.options.quick):
             ours, theirs = (self.figures(title, kind, field) for kind in SERVERS)
             ratio = f"{statistics.median(ours) / statistics.median(theirs):.2f}" if ours and theirs else "-"
             unit = "MiB/s" if field == "mib_per_second" else "op/s"
             lines.append(f"| {title} | {unit} | {self.cell(title, SERVERS[0], field)} | "
                          f"{self.cell(title, SERVERS[1], field)} | {ratio} | {self.latency(title, SERVERS[0])} | "
-                         f"{self.latency(title, SERVERS[1])} |")
+                         f"{self.latency(title, SERVERS[1])} | {self.cpu(title, SERVERS[0])} | "
+                         f"{self.cpu(title, SERVERS[1])} |")
         peaks = [self.peaks[kind] / MIB for kind in SERVERS]
         lines.append(f"| peak RSS over the whole run | MiB | {peaks[0]:.0f} | {peaks[1]:.0f} | "
-                     f"{peaks[1] / peaks[0]:.2f} | | |")
+                     f"{peaks[1] / peaks[0]:.2f} | | | | |")
         return "\n".join(lines)
 
 

@@ -99,6 +99,12 @@ def status_field_bytes(pid, field):
     return 0
 
 
+def cpu_seconds(pid):
+    """CPU time the process has used, user and system."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class RegistryProcess:
     def __init__(self, kind="orbitalreg", binary=None, io="auto", data=None, environment=None,
                  wrapper=(), keep=False, http_addr=None):
