@@ -191,11 +191,11 @@ TEST(SimScheduler, ClearDestroysCoroutinesThatNeverWoke) {
     const auto held = std::make_shared<int>(1);
     SimScheduler scheduler{1};
     SimClock clock{scheduler};
-    const auto sleep = [](SimClock& c, std::shared_ptr<int> kept) -> Awaitable<void> {
+    const auto wait_a_second = [](SimClock& c, std::shared_ptr<int> kept) -> Awaitable<void> {
         co_await c.sleep_until(c.steady_ns() + 1'000'000'000);
         static_cast<void>(kept);
     };
-    asio::co_spawn(scheduler.executor(), sleep(clock, held), asio::detached);
+    asio::co_spawn(scheduler.executor(), wait_a_second(clock, held), asio::detached);
     while (scheduler.step_ready()) {
     }
     EXPECT_EQ(held.use_count(), 2);
