@@ -329,8 +329,14 @@ Awaitable<void> go_on_with(Life& life, SimSession& session) {
     if (world.random.coin()) start.size_hint_bytes = content.bytes.size();
     auto opened = co_await life.store.open_upload(world.universe.target(session.image), start);
     if (!opened) {
-        const bool lost = opened.error().code == make_error_code(Errc::upload_unknown);
-        if (lost && !world.state_excused()) world.fail("an open upload session is unknown");
+        const ErrorCode error = opened.error().code;
+        const bool unknown = error == make_error_code(Errc::upload_unknown);
+        const bool excused = life.io.crashed() || world.errors_seen || life.io.loud_faults() > 0 ||
+                             life.content_excused();
+        const bool broken = error == make_error_code(Errc::io_error) && !excused;
+        if (broken || (unknown && !world.state_excused())) {
+            world.fail("an open upload session cannot be resumed: " + error.message());
+        }
         co_return;
     }
     std::unique_ptr<engine::UploadWriter> writer = std::move(opened).value();

@@ -59,6 +59,7 @@ struct SimWorld {
     std::deque<SimSession> sessions;  // clients keep references
     std::vector<ClosedSession> closed;
     Damage damage = Damage::none;
+    bool errors_seen = false;  // the device has failed a call: a lane may be out of use since
     // Wrong bytes are never served. Short of that, damage excuses:
     bool content_excused() const noexcept { return damage != Damage::none; }
     bool state_excused() const noexcept { return damage == Damage::rot; }

@@ -147,6 +147,7 @@ private:
     std::int64_t wall_offset_ns_ = 1'700'000'000'000'000'000;
     std::uint64_t recovery_boundaries_ = 20;  // of the last start that came through
     std::uint64_t nested_ = 0;                // crashes since the last start that came through
+    bool ever_opened_ = false;                // before that there may be no store to look at
     bool refused_ = false;                    // damage made the store refuse to open, as it may
     std::optional<QuietState> quiet_;
     std::unique_ptr<Log> talking_;
@@ -184,6 +185,7 @@ bool Simulation::open(Process& process) {
     process.store = std::move(opened).value();
     recovery_boundaries_ = process.io.boundaries();
     nested_ = 0;
+    ever_opened_ = true;
     return true;
 }
 
@@ -269,6 +271,7 @@ void Simulation::use(Process& process, const Plan& plan) {
 
 void Simulation::finish_life(Process& process, const Plan& plan) {
     result_.faults += process.io.loud_faults() + process.io.silent_faults();
+    world_.errors_seen = world_.errors_seen || process.io.loud_faults() > 0;
     world_.say("--- ends after " + std::to_string(process.io.boundaries()) + " boundaries" +
                (process.io.crashed() ? ", power cut" : ""));
     if (process.io.crashed()) {
@@ -355,7 +358,7 @@ SimulationResult Simulation::run() {
             if (theme_ == Theme::rot && world_.random.one_in(10)) harm();
             run_life(draw_plan());
             const bool at_rest = !over() && world_.damage == Damage::none && result_.lives > 1;
-            if (at_rest && nested_ == 0 && world_.random.one_in(3)) check_at_rest();
+            if (at_rest && nested_ == 0 && ever_opened_ && world_.random.one_in(3)) check_at_rest();
         }
         if (!over()) finale();
     } catch (const std::exception& exception) {
