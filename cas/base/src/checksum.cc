@@ -35,15 +35,21 @@ struct StreamingChecksum64::State {
     ~State() { XXH3_freeState(xxh); }
 };
 
-StreamingChecksum64::StreamingChecksum64(std::uint64_t seed) : state_{std::make_unique<State>()} { reset(seed); }
+StreamingChecksum64::StreamingChecksum64(std::uint64_t seed) : state_{std::make_unique<State>()} {
+    reset(seed);
+}
 StreamingChecksum64::~StreamingChecksum64() = default;
 StreamingChecksum64::StreamingChecksum64(StreamingChecksum64&&) noexcept = default;
 StreamingChecksum64& StreamingChecksum64::operator=(StreamingChecksum64&&) noexcept = default;
 
-void StreamingChecksum64::reset(std::uint64_t seed) noexcept { XXH3_64bits_reset_withSeed(state_->xxh, seed); }
+void StreamingChecksum64::reset(std::uint64_t seed) noexcept {
+    XXH3_64bits_reset_withSeed(state_->xxh, seed);
+}
 void StreamingChecksum64::update(ByteView bytes) noexcept {
     XXH3_64bits_update(state_->xxh, bytes.data(), bytes.size());
 }
-std::uint64_t StreamingChecksum64::value() const noexcept { return XXH3_64bits_digest(state_->xxh); }
+std::uint64_t StreamingChecksum64::value() const noexcept {
+    return XXH3_64bits_digest(state_->xxh);
+}
 
 }  // namespace orbitalreg

@@ -1,15 +1,17 @@
 #include "base/digest.h"
 
-#include <algorithm>
-
 #include "base/assert.h"
 #include "base/errors.h"
 #include "base/hasher.h"
 
+#include <algorithm>
+
 namespace orbitalreg {
 namespace {
 
-constexpr bool is_lower_alnum(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+constexpr bool is_lower_alnum(char c) noexcept {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
 // Lower-case alphanumeric parts joined by one of + . _ -
 bool algorithm_well_formed(std::string_view text) noexcept {
@@ -60,7 +62,8 @@ Result<Digest> Digest::parse(std::string_view text) noexcept {
     if (colon == std::string_view::npos) return fail(BaseErrc::digest_malformed);
     const std::string_view name = text.substr(0, colon);
     const std::string_view encoded = text.substr(colon + 1);
-    if (!algorithm_well_formed(name) || !encoded_well_formed(encoded)) return fail(BaseErrc::digest_malformed);
+    if (!algorithm_well_formed(name) || !encoded_well_formed(encoded))
+        return fail(BaseErrc::digest_malformed);
     ORB_TRY(const DigestAlgorithm algorithm, parse_digest_algorithm(name));
     if (encoded.size() != 2 * digest_size_bytes(algorithm)) return fail(BaseErrc::digest_malformed);
     std::array<std::byte, 64> hash{};

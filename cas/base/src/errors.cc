@@ -1,9 +1,9 @@
 #include "base/errors.h"
 
+#include "base/bytes.h"
+
 #include <algorithm>
 #include <string>
-
-#include "base/bytes.h"
 
 namespace orbitalreg {
 namespace {
@@ -14,9 +14,12 @@ public:
     const char* name() const noexcept override { return "base"; }
     std::string message(int value) const override {
         switch (static_cast<BaseErrc>(value)) {
-            case BaseErrc::digest_malformed: return "malformed digest";
-            case BaseErrc::digest_unsupported: return "unsupported digest algorithm";
-            case BaseErrc::hash_state_invalid: return "invalid saved hash state";
+            case BaseErrc::digest_malformed:
+                return "malformed digest";
+            case BaseErrc::digest_unsupported:
+                return "unsupported digest algorithm";
+            case BaseErrc::hash_state_invalid:
+                return "invalid saved hash state";
         }
         return "unknown error";
     }

@@ -3,9 +3,9 @@
 
 #include "base/hasher.h"
 
-#include <array>
-
 #include "base/errors.h"
+
+#include <array>
 
 namespace orbitalreg {
 namespace {
@@ -20,7 +20,8 @@ void put_be(std::vector<std::byte>& out, Word word) {
 template <class Word>
 Word get_be(ByteView bytes) noexcept {
     Word word = 0;
-    for (std::size_t i = 0; i < sizeof word; ++i) word = static_cast<Word>(word << 8) | std::to_integer<Word>(bytes[i]);
+    for (std::size_t i = 0; i < sizeof word; ++i)
+        word = static_cast<Word>(word << 8) | std::to_integer<Word>(bytes[i]);
     return word;
 }
 
@@ -88,19 +89,22 @@ Result<Hasher> Hasher::restore(ByteView state) noexcept {
     const auto size = load_le<std::uint64_t>(state.data() + 1);
     const auto partial = static_cast<std::size_t>(size % block_size_bytes(algorithm));
     const std::size_t words = digest_size_bytes(algorithm);
-    if (state.size() != 9 + words + partial || size >> 60 != 0) return fail(BaseErrc::hash_state_invalid);
+    if (state.size() != 9 + words + partial || size >> 60 != 0)
+        return fail(BaseErrc::hash_state_invalid);
     const ByteView chain = state.subspan(9, words);
     const ByteView block = state.subspan(9 + words);
     Hasher hasher{algorithm};
     hasher.size_bytes_ = size;
     if (algorithm == DigestAlgorithm::sha256) {
-        for (std::size_t i = 0; i < 8; ++i) hasher.sha256_.h[i] = get_be<std::uint32_t>(chain.subspan(4 * i, 4));
+        for (std::size_t i = 0; i < 8; ++i)
+            hasher.sha256_.h[i] = get_be<std::uint32_t>(chain.subspan(4 * i, 4));
         hasher.sha256_.Nl = static_cast<SHA_LONG>(size << 3);
         hasher.sha256_.Nh = static_cast<SHA_LONG>(size >> 29);
         std::memcpy(hasher.sha256_.data, block.data(), block.size());
         hasher.sha256_.num = static_cast<unsigned>(partial);
     } else {
-        for (std::size_t i = 0; i < 8; ++i) hasher.sha512_.h[i] = get_be<std::uint64_t>(chain.subspan(8 * i, 8));
+        for (std::size_t i = 0; i < 8; ++i)
+            hasher.sha512_.h[i] = get_be<std::uint64_t>(chain.subspan(8 * i, 8));
         hasher.sha512_.Nl = size << 3;
         hasher.sha512_.Nh = size >> 61;
         std::memcpy(hasher.sha512_.u.p, block.data(), block.size());
@@ -113,7 +117,8 @@ bool Hasher::self_test() noexcept {
     std::array<std::byte, 1000> content;
     for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<std::byte>(i * 7);
     for (const auto algorithm : {DigestAlgorithm::sha256, DigestAlgorithm::sha512}) {
-        for (const std::size_t cut : {std::size_t{0}, std::size_t{1}, std::size_t{128}, std::size_t{333}}) {
+        for (const std::size_t cut :
+             {std::size_t{0}, std::size_t{1}, std::size_t{128}, std::size_t{333}}) {
             Hasher first{algorithm};
             first.update(ByteView{content}.first(cut));
             auto second = restore(first.save());

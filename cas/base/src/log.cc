@@ -18,14 +18,17 @@ std::string timestamp() {
     ::clock_gettime(CLOCK_REALTIME, &now);
     std::tm parts{};
     ::gmtime_r(&now.tv_sec, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, now.tv_nsec / 1000);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900,
+                       parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                       now.tv_nsec / 1000);
 }
 
 void append_value(std::string& line, const LogField& field) {
     struct Visitor {
         std::string& out;
-        void operator()(std::string_view text) const { out += '"' + escape_json(text, kFieldSizeMax) + '"'; }
+        void operator()(std::string_view text) const {
+            out += '"' + escape_json(text, kFieldSizeMax) + '"';
+        }
         void operator()(std::int64_t number) const { out += std::to_string(number); }
         void operator()(std::uint64_t number) const { out += std::to_string(number); }
         void operator()(double number) const { out += fmt::format("{:.3f}", number); }
@@ -37,19 +40,23 @@ void append_value(std::string& line, const LogField& field) {
 class SpdLog final : public Log {
 public:
     SpdLog(LogLevel level, LogFormat format)
-        : level_{level}, format_{format}, logger_{"orbitalreg", std::make_shared<spdlog::sinks::stderr_sink_mt>()} {
+        : level_{level},
+          format_{format},
+          logger_{"orbitalreg", std::make_shared<spdlog::sinks::stderr_sink_mt>()} {
         logger_.set_pattern("%v");
         logger_.set_level(spdlog::level::trace);
     }
 
     bool enabled(LogLevel level) const noexcept override { return level >= level_; }
 
-    void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) noexcept override {
+    void write(LogLevel level, std::string_view message,
+               std::initializer_list<LogField> fields) noexcept override {
         if (!enabled(level)) return;
         std::string line;
         const auto name = kLevelNames[static_cast<std::size_t>(level)];
         if (format_ == LogFormat::json) {
-            line = fmt::format(R"({{"time":"{}","level":"{}","msg":"{}")", timestamp(), name, escape_json(message));
+            line = fmt::format(R"({{"time":"{}","level":"{}","msg":"{}")", timestamp(), name,
+                               escape_json(message));
             for (const LogField& field : fields) {
                 line += fmt::format(R"(,"{}":)", field.key);
                 append_value(line, field);

@@ -22,7 +22,8 @@ std::string label_text(const Metrics::Labels& labels, std::string_view extra = {
 }
 
 std::string number(double value) {
-    std::array<char, 32> text;  // the shortest form that reads back to the same number has at most 24 characters
+    std::array<char, 32>
+        text;  // the shortest form that reads back to the same number has at most 24 characters
     const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
     return {text.data(), end};
 }
@@ -31,18 +32,22 @@ std::string number(double value) {
 
 void DurationHistogram::observe_ns(std::int64_t ns) noexcept {
     const auto us = static_cast<std::uint64_t>(std::max<std::int64_t>(ns, 0)) / 1000;
-    const int bucket = std::clamp(static_cast<int>(std::bit_width(us > 0 ? us - 1 : 0)) - 4, 0, kBuckets);
+    const int bucket =
+        std::clamp(static_cast<int>(std::bit_width(us > 0 ? us - 1 : 0)) - 4, 0, kBuckets);
     counts_[bucket].fetch_add(1, std::memory_order_relaxed);
-    sum_ns_.fetch_add(static_cast<std::uint64_t>(std::max<std::int64_t>(ns, 0)), std::memory_order_relaxed);
+    sum_ns_.fetch_add(static_cast<std::uint64_t>(std::max<std::int64_t>(ns, 0)),
+                      std::memory_order_relaxed);
 }
 
 double DurationHistogram::bound_seconds(int bucket) noexcept {
     return static_cast<double>(std::uint64_t{16} << bucket) / 1e6;
 }
 
-Metrics::Series& Metrics::find(std::string_view name, std::string_view help, const char* type, Labels&& labels) {
+Metrics::Series& Metrics::find(std::string_view name, std::string_view help, const char* type,
+                               Labels&& labels) {
     auto it = families_.find(name);
-    if (it == families_.end()) it = families_.emplace(std::string{name}, Family{std::string{help}, type, {}}).first;
+    if (it == families_.end())
+        it = families_.emplace(std::string{name}, Family{std::string{help}, type, {}}).first;
     for (auto& series : it->second.series) {
         if (series->labels == labels) return *series;
     }
@@ -88,21 +93,25 @@ std::string Metrics::render() const {
             if (series->function) {
                 out += name + label_text(series->labels) + ' ' + number(series->function()) + '\n';
             } else if (series->counter) {
-                out += name + label_text(series->labels) + ' ' + std::to_string(series->counter->value()) + '\n';
+                out += name + label_text(series->labels) + ' ' +
+                       std::to_string(series->counter->value()) + '\n';
             } else if (series->gauge) {
-                out += name + label_text(series->labels) + ' ' + std::to_string(series->gauge->value()) + '\n';
+                out += name + label_text(series->labels) + ' ' +
+                       std::to_string(series->gauge->value()) + '\n';
             } else if (series->histogram) {
                 std::uint64_t count = 0;
                 for (int i = 0; i <= DurationHistogram::kBuckets; ++i) {
                     count += series->histogram->bucket(i);
-                    const std::string bound =
-                        i < DurationHistogram::kBuckets ? number(DurationHistogram::bound_seconds(i)) : "+Inf";
-                    out += name + "_bucket" + label_text(series->labels, "le=\"" + bound + '"') + ' ' +
-                           std::to_string(count) + '\n';
+                    const std::string bound = i < DurationHistogram::kBuckets
+                                                  ? number(DurationHistogram::bound_seconds(i))
+                                                  : "+Inf";
+                    out += name + "_bucket" + label_text(series->labels, "le=\"" + bound + '"') +
+                           ' ' + std::to_string(count) + '\n';
                 }
                 out += name + "_sum" + label_text(series->labels) + ' ' +
                        number(static_cast<double>(series->histogram->sum_ns()) / 1e9) + '\n';
-                out += name + "_count" + label_text(series->labels) + ' ' + std::to_string(count) + '\n';
+                out += name + "_count" + label_text(series->labels) + ' ' + std::to_string(count) +
+                       '\n';
             }
         }
     }

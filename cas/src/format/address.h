@@ -2,11 +2,11 @@
 // AddressSeed gives each place of a store a 64-bit seed that nobody outside can guess: checksums of headers are made
 // under it, so that content a client pushed, or a header copied from elsewhere, never passes for the header of this place.
 
-#include <array>
-#include <cstdint>
-
 #include "base/bytes.h"
 #include "base/checksum.h"
+
+#include <array>
+#include <cstdint>
 
 namespace orbitalreg::cas {
 
@@ -18,7 +18,8 @@ public:
 
     AddressSeed() = default;
     explicit AddressSeed(const Secret& secret) noexcept
-        : high_{load_le<std::uint64_t>(secret.data())}, low_{load_le<std::uint64_t>(secret.data() + 8)} {}
+        : high_{load_le<std::uint64_t>(secret.data())},
+          low_{load_le<std::uint64_t>(secret.data() + 8)} {}
 
     // XXH3-64 of {kind, file, byte offset}, seeded from the store's secret.
     std::uint64_t at(AddressKind kind, std::uint64_t file, std::uint64_t offset) const noexcept {

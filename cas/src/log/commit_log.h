@@ -7,16 +7,16 @@
 // Durable  commit() answers after its frame is on stable storage and applied.
 // Threads  commit() from any reactor; the target is called on the sequencer only (in open(): the caller's thread).
 
+#include "cas/store.h"
+#include "format/address.h"
+#include "log/group.h"
+
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "cas/store.h"
-#include "format/address.h"
-#include "log/group.h"
 
 namespace orbitalreg::cas {
 
@@ -35,7 +35,8 @@ class CommitLog : public Committer {
 public:
     virtual ~CommitLog() = default;
 
-    static Result<std::unique_ptr<CommitLog>> open(StoreEnvironment environment, const StoreOptions& options,
+    static Result<std::unique_ptr<CommitLog>> open(StoreEnvironment environment,
+                                                   const StoreOptions& options,
                                                    FrameTarget& target);
     // After open() and before start(): groups committed while recovering (seals of lanes, id blocks), blocking, each in
     // a frame of its own.
@@ -49,9 +50,10 @@ public:
 
     // Inline bytes of an applied record. `offset` a multiple of 64; reads whole pages O_DIRECT and copies.
     // Errc::io_error when the device fails. Bytes are not verified here: the digest, or the sums, do that.
-    virtual Awaitable<Result<void>> read(IoQueue& queue, std::uint32_t segment, std::uint64_t offset,
-                                         MutableByteView to) = 0;
-    virtual Result<void> read_now(std::uint32_t segment, std::uint64_t offset, MutableByteView to) = 0;
+    virtual Awaitable<Result<void>> read(IoQueue& queue, std::uint32_t segment,
+                                         std::uint64_t offset, MutableByteView to) = 0;
+    virtual Result<void> read_now(std::uint32_t segment, std::uint64_t offset,
+                                  MutableByteView to) = 0;
 
     // Turns the store read-only at once (a superblock or a lane directory cannot be synced any more).
     virtual void poison(std::string_view reason) noexcept = 0;

@@ -2,15 +2,15 @@
 // Group is one request on its way to the log: the records of the request, never split over frames. FrameTarget is the
 // state that frames change. Committer is what the rooms of cas submit groups to; CommitLog implements it.
 
-#include <cstdint>
-#include <functional>
-#include <span>
-#include <vector>
-
 #include "base/asio.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "cas/journal.h"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
 
 namespace orbitalreg::cas {
 
@@ -66,7 +66,8 @@ public:
     // Whether apply() would understand it; for records that come from disk. Errc::bad_format, catalog_unreadable.
     virtual Result<void> verify(const AppliedRecord& record) const noexcept = 0;
     // The records of one group. Infallible, deterministic, the same live and in replay.
-    virtual void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept = 0;
+    virtual void apply(const FrameContext& frame,
+                       std::span<const AppliedRecord> group) noexcept = 0;
 
 protected:
     ~FrameTarget() = default;

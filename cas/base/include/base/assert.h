@@ -9,8 +9,10 @@ namespace orbitalreg {
 
 }  // namespace orbitalreg
 
-#define ORB_ASSERT(condition) \
-    (static_cast<bool>(condition) ? static_cast<void>(0) : ::orbitalreg::assertion_failed(#condition, __FILE__, __LINE__))
+#define ORB_ASSERT(condition)     \
+    (static_cast<bool>(condition) \
+         ? static_cast<void>(0)   \
+         : ::orbitalreg::assertion_failed(#condition, __FILE__, __LINE__))
 
 #if !defined(NDEBUG) || defined(ORB_SLOW_ASSERTS)
 #define ORB_ASSERT_SLOW(condition) ORB_ASSERT(condition)

@@ -15,7 +15,8 @@ namespace orbitalreg {
 using ByteView = std::span<const std::byte>;
 using MutableByteView = std::span<std::byte>;
 
-static_assert(std::endian::native == std::endian::little, "the formats on disk are little-endian and copied as they are");
+static_assert(std::endian::native == std::endian::little,
+              "the formats on disk are little-endian and copied as they are");
 
 template <std::unsigned_integral T>
 T load_le(const std::byte* from) noexcept {
@@ -49,8 +50,14 @@ bool all_zero(ByteView bytes) noexcept;
 
 std::string to_hex(ByteView bytes);
 
-inline constexpr std::size_t operator""_KiB(unsigned long long n) { return static_cast<std::size_t>(n) << 10; }
-inline constexpr std::size_t operator""_MiB(unsigned long long n) { return static_cast<std::size_t>(n) << 20; }
-inline constexpr std::uint64_t operator""_GiB(unsigned long long n) { return static_cast<std::uint64_t>(n) << 30; }
+inline constexpr std::size_t operator""_KiB(unsigned long long n) {
+    return static_cast<std::size_t>(n) << 10;
+}
+inline constexpr std::size_t operator""_MiB(unsigned long long n) {
+    return static_cast<std::size_t>(n) << 20;
+}
+inline constexpr std::uint64_t operator""_GiB(unsigned long long n) {
+    return static_cast<std::uint64_t>(n) << 30;
+}
 
 }  // namespace orbitalreg

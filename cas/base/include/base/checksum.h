@@ -1,11 +1,11 @@
 #pragma once
 // Checksums (XXH3) that detect torn, misplaced or rotten bytes. Not digests: they defend against accidents only.
 
+#include "base/bytes.h"
+
 #include <array>
 #include <cstdint>
 #include <memory>
-
-#include "base/bytes.h"
 
 namespace orbitalreg {
 

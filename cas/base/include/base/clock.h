@@ -1,9 +1,9 @@
 #pragma once
 // Clock is where all time comes from. Tests and the simulator supply their own.
 
-#include <cstdint>
-
 #include "base/asio.h"
+
+#include <cstdint>
 
 namespace orbitalreg {
 

@@ -1,6 +1,9 @@
 #pragma once
 // Digest names content: an algorithm and a hash. The one grammar for digests in the product (DIST-DIG-01, DIST-DIG-02).
 
+#include "base/bytes.h"
+#include "base/result.h"
+
 #include <array>
 #include <compare>
 #include <cstddef>
@@ -8,9 +11,6 @@
 #include <functional>
 #include <string>
 #include <string_view>
-
-#include "base/bytes.h"
-#include "base/result.h"
 
 namespace orbitalreg {
 
@@ -54,5 +54,7 @@ private:
 
 template <>
 struct std::hash<orbitalreg::Digest> {
-    std::size_t operator()(const orbitalreg::Digest& digest) const noexcept { return digest.prefix(); }
+    std::size_t operator()(const orbitalreg::Digest& digest) const noexcept {
+        return digest.prefix();
+    }
 };

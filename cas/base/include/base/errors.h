@@ -1,9 +1,9 @@
 #pragma once
 // Errors of the vocabulary itself. Each layer has an Errc of its own beside this one.
 
-#include <boost/system/error_code.hpp>
-
 #include "base/result.h"
+
+#include <boost/system/error_code.hpp>
 
 namespace orbitalreg {
 
@@ -14,10 +14,14 @@ enum class BaseErrc {
 };
 
 const boost::system::error_category& base_category() noexcept;
-inline ErrorCode make_error_code(BaseErrc error) noexcept { return {static_cast<int>(error), base_category()}; }
+inline ErrorCode make_error_code(BaseErrc error) noexcept {
+    return {static_cast<int>(error), base_category()};
+}
 
 // The error_code of the calling thread's errno value `number`.
-inline ErrorCode errno_code(int number) noexcept { return {number, boost::system::system_category()}; }
+inline ErrorCode errno_code(int number) noexcept {
+    return {number, boost::system::system_category()};
+}
 
 }  // namespace orbitalreg
 

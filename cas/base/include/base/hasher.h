@@ -7,14 +7,14 @@
 //
 // Threads  use from one thread at a time.
 
+#include "base/bytes.h"
+#include "base/digest.h"
+#include "base/result.h"
+
 #include <openssl/sha.h>
 
 #include <cstdint>
 #include <vector>
-
-#include "base/bytes.h"
-#include "base/digest.h"
-#include "base/result.h"
 
 namespace orbitalreg {
 

@@ -36,12 +36,21 @@ class Log {
 public:
     virtual ~Log() = default;
     virtual bool enabled(LogLevel level) const noexcept = 0;
-    virtual void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) noexcept = 0;
+    virtual void write(LogLevel level, std::string_view message,
+                       std::initializer_list<LogField> fields) noexcept = 0;
 
-    void debug(std::string_view m, std::initializer_list<LogField> f = {}) noexcept { write(LogLevel::debug, m, f); }
-    void info(std::string_view m, std::initializer_list<LogField> f = {}) noexcept { write(LogLevel::info, m, f); }
-    void warn(std::string_view m, std::initializer_list<LogField> f = {}) noexcept { write(LogLevel::warn, m, f); }
-    void error(std::string_view m, std::initializer_list<LogField> f = {}) noexcept { write(LogLevel::error, m, f); }
+    void debug(std::string_view m, std::initializer_list<LogField> f = {}) noexcept {
+        write(LogLevel::debug, m, f);
+    }
+    void info(std::string_view m, std::initializer_list<LogField> f = {}) noexcept {
+        write(LogLevel::info, m, f);
+    }
+    void warn(std::string_view m, std::initializer_list<LogField> f = {}) noexcept {
+        write(LogLevel::warn, m, f);
+    }
+    void error(std::string_view m, std::initializer_list<LogField> f = {}) noexcept {
+        write(LogLevel::error, m, f);
+    }
 };
 
 // Writes to standard error.

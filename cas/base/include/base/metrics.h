@@ -44,7 +44,9 @@ public:
     static constexpr int kBuckets = 23;
     void observe_ns(std::int64_t ns) noexcept;
     static double bound_seconds(int bucket) noexcept;
-    std::uint64_t bucket(int i) const noexcept { return counts_[i].load(std::memory_order_relaxed); }
+    std::uint64_t bucket(int i) const noexcept {
+        return counts_[i].load(std::memory_order_relaxed);
+    }
     std::uint64_t sum_ns() const noexcept { return sum_ns_.load(std::memory_order_relaxed); }
 
 private:
@@ -60,7 +62,8 @@ public:
     Gauge& gauge(std::string_view name, std::string_view help, Labels labels = {});
     DurationHistogram& histogram(std::string_view name, std::string_view help, Labels labels = {});
     // A gauge whose value is asked for when the text is rendered; `read` must outlive its use and not block.
-    void gauge_function(std::string_view name, std::string_view help, Labels labels, std::function<double()> read);
+    void gauge_function(std::string_view name, std::string_view help, Labels labels,
+                        std::function<double()> read);
 
     // The prefix `orbitalreg_` is put before each name here.
     std::string render() const;

@@ -1,10 +1,10 @@
 #pragma once
 // Random is where all randomness comes from. Tests and the simulator supply their own.
 
+#include "base/bytes.h"
+
 #include <array>
 #include <cstdint>
-
-#include "base/bytes.h"
 
 namespace orbitalreg {
 

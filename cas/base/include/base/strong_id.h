@@ -22,5 +22,7 @@ struct StrongId {
 
 template <class Tag, class Rep>
 struct std::hash<orbitalreg::StrongId<Tag, Rep>> {
-    std::size_t operator()(orbitalreg::StrongId<Tag, Rep> id) const noexcept { return std::hash<Rep>{}(id.value); }
+    std::size_t operator()(orbitalreg::StrongId<Tag, Rep> id) const noexcept {
+        return std::hash<Rep>{}(id.value);
+    }
 };

@@ -2,7 +2,6 @@
 // UniqueFd owns a file descriptor and closes it. -1 means empty.
 
 #include <unistd.h>
-
 #include <utility>
 
 namespace orbitalreg {
