@@ -14,6 +14,8 @@ void harden_process() noexcept {
     ::umask(0077);
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);
+    // A request to reload means nothing until the configuration is in use.
+    std::signal(SIGHUP, SIG_IGN);
 }
 
 std::uint64_t raise_descriptor_limit() noexcept {

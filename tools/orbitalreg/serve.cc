@@ -72,11 +72,13 @@ struct Control {
     const frontend::Config& config;
     const std::vector<std::string>& files;
     ReloadableLog& log;
+    // Made before anybody is told that the server serves: a signal that comes at once is not lost.
+    asio::signal_set signals{context, SIGTERM, SIGINT, SIGHUP};
     bool hurry = false;  // a second signal came
 };
 
-Awaitable<void> watch_for_second_signal(Control* control, asio::signal_set* signals) {
-    auto [ec, number] = co_await signals->async_wait(kResume);
+Awaitable<void> watch_for_second_signal(Control* control) {
+    auto [ec, number] = co_await control->signals.async_wait(kResume);
     if (ec) co_return;
     control->hurry = true;
     control->log.warn("told to stop again: running requests are cut", {{"signal", number}});
@@ -101,9 +103,8 @@ Awaitable<void> stop_serving(Control* control) {
 }
 
 Awaitable<void> control_loop(Control* control) {
-    asio::signal_set signals{control->context, SIGTERM, SIGINT, SIGHUP};
     for (;;) {
-        auto [ec, number] = co_await signals.async_wait(kResume);
+        auto [ec, number] = co_await control->signals.async_wait(kResume);
         if (ec) co_return;
         if (number == SIGHUP) {
             reload(control->files, control->config, control->log);
@@ -113,10 +114,10 @@ Awaitable<void> control_loop(Control* control) {
         break;
     }
     ErrorCode ignored;
-    signals.remove(SIGHUP, ignored);
-    asio::co_spawn(control->context, watch_for_second_signal(control, &signals), asio::detached);
+    control->signals.remove(SIGHUP, ignored);
+    asio::co_spawn(control->context, watch_for_second_signal(control), asio::detached);
     co_await stop_serving(control);
-    signals.cancel(ignored);
+    control->signals.cancel(ignored);
 }
 
 void log_start(const frontend::Config& config, LocalRegistry& registry, Log& log) {
