@@ -94,8 +94,9 @@ public:
             scheduler_.clear();
         }
 
-        Result<void> open(const StoreOptions& options) {
-            StoreEnvironment environment{io_,
+        Result<void> open(const StoreOptions& options) { return open(options, io_); }
+        Result<void> open(const StoreOptions& options, Io& io) {
+            StoreEnvironment environment{io,
                                          clock_,
                                          random_,
                                          null_log(),
