@@ -120,8 +120,9 @@ Awaitable<bool> Auditor::compare_listings(std::size_t index) {
     const auto listed = co_await life_.store.list_tags(universe_.images[index], "", 100);
     const auto there = presence(refusal_of(listed), "list_tags");
     if (!there) co_return false;
-    if (*there ? listed.value().items != expected : image.manifests != 0)
-        world_.fail("audit: list_tags differs");
+    // The tag of a damaged manifest stays in the list, although nothing is found under it.
+    const bool differs = *there ? listed.value().items != expected : image.manifests != 0;
+    if (differs && !world_.content_excused()) world_.fail("audit: list_tags differs");
     for (std::size_t i = 0; i < Universe::kManifests; ++i) {
         const bool here = (image.manifests >> i & 1) != 0;
         const bool complete = (universe_.manifests[i].blobs & ~image.links) == 0;
