@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 namespace orbitalreg::sim {
 namespace {
@@ -490,6 +491,16 @@ Awaitable<void> do_something(Life& life, ClientState& client) {
 }
 
 }  // namespace
+
+bool RecordWatch::see(const SimInode& file, std::uint64_t offset, ByteView bytes) {
+    constexpr std::string_view kMagic = "ORBLREC1";  // docs/on-disk-format.md: record header
+    constexpr std::size_t kUidAt = 40;
+    if (bytes.size() < cas::kPageSize || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
+        return true;
+    std::uint64_t uid = 0;
+    std::memcpy(&uid, bytes.data() + kUidAt, sizeof uid);
+    return uids_.try_emplace({file.id, offset}, uid).first->second == uid;
+}
 
 void SimWorld::say(const std::string& line) const {
     if (verbose) std::fprintf(stderr, "  %s\n", line.c_str());

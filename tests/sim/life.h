@@ -12,8 +12,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace orbitalreg::sim {
@@ -46,14 +48,33 @@ enum class Damage : std::uint8_t {
     // bytes, but a state without that frame is no state to serve
 };
 
+// Lanes are write-once: where the header of a record was written, no other upload's is written in that lane's life.
+class RecordWatch {
+public:
+    // False when this write hands out an offset a second time.
+    bool see(const SimInode& file, std::uint64_t offset, ByteView bytes);
+
+private:
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> uids_;  // by file and offset
+};
+
 // What one seed adds up over its lives.
 struct SimWorld {
     SimWorld(std::uint64_t seed, SimDiskMode mode, std::uint64_t inline_size_max)
-        : random{seed}, disk{mode, 256_MiB}, universe{random, inline_size_max}, history{universe} {}
+        : random{seed}, disk{mode, 256_MiB}, universe{random, inline_size_max}, history{universe} {
+        disk.watch_writes(
+            [this](const SimInode& file, std::uint64_t offset, ByteView bytes) {
+                if (!records.see(file, offset, bytes))
+                    fail("a lane's offset " + std::to_string(offset) + " is handed out twice");
+            });
+    }
+    SimWorld(const SimWorld&) = delete;  // the disk's watch knows its address
+    SimWorld& operator=(const SimWorld&) = delete;
 
     SimRandom random;
     SimDisk disk;
     SimTrace trace;
+    RecordWatch records;
     Universe universe;
     History history;
     std::deque<SimSession> sessions;  // clients keep references

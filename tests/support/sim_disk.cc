@@ -151,6 +151,7 @@ void SimDisk::take_pages(SimInode& file, std::uint64_t offset, std::uint64_t len
 
 bool SimDisk::write(SimInode& file, std::uint64_t offset, ByteView bytes) {
     if (!has_room(file, offset, bytes.size())) return false;
+    if (write_watch_) write_watch_(file, offset, bytes);
     take_pages(file, offset, bytes.size());
     put(file.current, offset, bytes);
     file.pending.push_back({offset, {bytes.begin(), bytes.end()}, file.current.size(), false});

@@ -101,6 +101,10 @@ public:
     void crash(SimRandom& random);
     // Flips one bit of what is stored.
     void flip_bit(SimInode& file, std::uint64_t offset, unsigned bit);
+    // Called with each write, before it is made.
+    using WriteWatch =
+        std::function<void(const SimInode& file, std::uint64_t offset, ByteView bytes)>;
+    void watch_writes(WriteWatch watch) { write_watch_ = std::move(watch); }
     // Every file with its path, in order.
     void visit(const std::function<void(const std::string& path, SimInode& file)>& visitor) const;
     // Of all durable content and names.
@@ -128,6 +132,7 @@ private:
     std::uint64_t next_id_ = 1;
     SimInodePtr root_;
     std::vector<PendingLink> pending_links_;
+    WriteWatch write_watch_;
 };
 
 }  // namespace orbitalreg::sim
