@@ -495,7 +495,8 @@ Awaitable<void> do_something(Life& life, ClientState& client) {
 bool RecordWatch::see(const SimInode& file, std::uint64_t offset, ByteView bytes) {
     constexpr std::string_view kMagic = "ORBLREC1";  // docs/on-disk-format.md: record header
     constexpr std::size_t kUidAt = 40;
-    if (bytes.size() < cas::kPageSize || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
+    if (bytes.size() < cas::kPageSize ||
+        std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
         return true;
     std::uint64_t uid = 0;
     std::memcpy(&uid, bytes.data() + kUidAt, sizeof uid);

@@ -62,11 +62,10 @@ private:
 struct SimWorld {
     SimWorld(std::uint64_t seed, SimDiskMode mode, std::uint64_t inline_size_max)
         : random{seed}, disk{mode, 256_MiB}, universe{random, inline_size_max}, history{universe} {
-        disk.watch_writes(
-            [this](const SimInode& file, std::uint64_t offset, ByteView bytes) {
-                if (!records.see(file, offset, bytes))
-                    fail("a lane's offset " + std::to_string(offset) + " is handed out twice");
-            });
+        disk.watch_writes([this](const SimInode& file, std::uint64_t offset, ByteView bytes) {
+            if (!records.see(file, offset, bytes))
+                fail("a lane's offset " + std::to_string(offset) + " is handed out twice");
+        });
     }
     SimWorld(const SimWorld&) = delete;  // the disk's watch knows its address
     SimWorld& operator=(const SimWorld&) = delete;

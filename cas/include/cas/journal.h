@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "base/strong_id.h"
+#include "cas/checkpoint.h"
 #include "cas/references.h"
 
 #include <cstddef>
@@ -60,6 +61,9 @@ public:
     virtual void forget(BlobId blob, const Digest& digest) noexcept = 0;
     // Calls `edge` once for each reference held: the audit that counts are compared with.
     virtual void visit_references(const std::function<void(BlobId)>& edge) const = 0;
+    // What a checkpoint holds of the catalog, in the order in which rows are loaded; the tables live as long as the
+    // machine. After load() of every row the state is as if the frames up to the checkpoint had been applied.
+    virtual std::vector<CheckpointTable*> checkpoint_tables() { return {}; }
     // A checksum over the whole state, equal for equal states however they were reached. For tests and fsck.
     virtual std::uint64_t fingerprint() const = 0;
 };
