@@ -17,6 +17,7 @@ const std::vector<PlantedBug>& planted_bugs() {
         {"ack_before_durable", "a request is answered before its frame is written"},
         {"apply_twice", "replay applies each frame twice"},
         {"conflicting_requests_in_frame", "two requests with conflicting keys share a frame"},
+        {"fuzzy_image", "a checkpoint has each row as it is when the walk comes by"},
         {"ignore_chunk_seed", "pieces are served whatever their chunk sums say"},
         {"ignore_frame_chain", "recovery goes on behind a frame that is missing"},
         {"lane_offset_reused_after_cancel",

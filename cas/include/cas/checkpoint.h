@@ -19,6 +19,9 @@ namespace orbitalreg::cas {
 // Numbers on disk, never reused. Those of the catalog start at kFirstCatalogTable.
 inline constexpr std::uint16_t kFirstCatalogTable = 64;
 
+// No row is larger: it comes from one group of records.
+inline constexpr std::size_t kRowSizeMax = 1_MiB;
+
 // Rows of one table behind each other: length, zero, the row, padding to 8, so that a row may be read in place.
 class RowBatch {
 public:
@@ -51,8 +54,8 @@ public:
     virtual std::uint16_t number() const noexcept = 0;
     // From now on the walk sees the rows as they are at this moment.
     virtual void begin_walk() = 0;
-    // Appends the next rows, at most `rows_max` of them and none once `rows` holds `bytes_max`; false when the table is
-    // at its end.
+    // Appends the next rows, at most `rows_max` of them and none once `rows` holds `bytes_max`, of which the last may
+    // stick out; perhaps none, in a gap. False when the table is at its end.
     virtual bool walk(RowBatch& rows, std::uint32_t rows_max, std::size_t bytes_max) = 0;
     // The walk is over, whole or not: old images go.
     virtual void end_walk() noexcept = 0;
@@ -61,6 +64,8 @@ public:
 
     // One row, in the order in which walk() wrote them. Errc::bad_format.
     virtual Result<void> load(ByteView row) = 0;
+    // Every row was loaded, and those of the tables before. Errc::bad_format.
+    virtual Result<void> loaded() { return ok(); }
 };
 
 }  // namespace orbitalreg::cas
