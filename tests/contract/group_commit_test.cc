@@ -94,6 +94,23 @@ Awaitable<void> submit_many(CommitLog& log, int submitter, std::atomic<int>& suc
     if (--running == 0) running.notify_all();
 }
 
+// Steps between frames, as long as there are submitters: the target is the step's alone meanwhile.
+Awaitable<void> step_along(CommitLog& log, const RecordingTarget& target, std::atomic<int>& running,
+                           std::atomic<int>& steps, std::atomic<bool>& ended) {
+    std::uint64_t last = 0;
+    while (running != 0) {
+        const auto run = co_await log.between_frames([&] {
+            if (target.groups.empty()) return;
+            EXPECT_GE(target.groups.back().lsn, last);
+            last = target.groups.back().lsn;
+        });
+        if (!run) break;
+        ++steps;
+    }
+    ended = true;
+    ended.notify_all();
+}
+
 Awaitable<void> stop_log(CommitLog& log, std::atomic<bool>& stopped) {
     co_await log.stop(group_of("last"));
     stopped = true;
@@ -115,8 +132,14 @@ TEST_P(GroupCommitTest, ManySubmittersShareFrames) {
         asio::co_spawn(reactors_[static_cast<std::size_t>(i % 2)].executor(),
                        submit_many(log, i, succeeded, running), asio::detached);
     }
+    std::atomic<int> steps{0};
+    std::atomic<bool> ended{false};
+    asio::co_spawn(background_.executor(), step_along(log, target, running, steps, ended),
+                   asio::detached);
     for (int left = running; left != 0; left = running) running.wait(left);
     EXPECT_EQ(succeeded, kSubmitters * kCommitsEach);
+    ended.wait(false);
+    EXPECT_GT(steps, 0);
     std::atomic<bool> stopped{false};
     asio::co_spawn(reactors_[0].executor(), stop_log(log, stopped), asio::detached);
     stopped.wait(false);

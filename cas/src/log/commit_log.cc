@@ -85,6 +85,7 @@ public:
     Result<void> recover();
 
     Awaitable<Result<Committed>> commit(Group group) override;
+    Awaitable<Result<void>> between_frames(std::function<void()> step) override;
     Result<Committed> commit_now(Group group) override;
     void on_no_space(std::function<bool()> give_up) override {
         if (sequencer_) sequencer_->on_no_space(std::move(give_up));
@@ -195,6 +196,11 @@ Awaitable<Result<Committed>> refuse(ErrorCode error) { co_return fail(error); }
 Awaitable<Result<Committed>> OpenCommitLog::commit(Group group) {
     if (!sequencer_) return refuse(Errc::read_only);
     return sequencer_->submit(std::move(group));
+}
+
+Awaitable<Result<void>> OpenCommitLog::between_frames(std::function<void()> step) {
+    if (!sequencer_) co_return fail(Errc::read_only);
+    co_return co_await sequencer_->between_frames(std::move(step));
 }
 
 Result<Committed> OpenCommitLog::commit_now(Group group) {

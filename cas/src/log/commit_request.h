@@ -1,6 +1,6 @@
 #pragma once
-// CommitRequest is one group on its way through the sequencer, with the coroutine that waits for
-// it. The sequencer owns it from submission until it is answered; a waiter that was destroyed early
+// CommitRequest is one group, or one step between two frames, on its way through the sequencer,
+// with the coroutine that waits for it. The sequencer owns it from submission until it is answered; a waiter that was destroyed early
 // drops only the answer. CommitQueue hands requests from the reactors to the sequencer.
 
 #include "base/asio.h"
@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace orbitalreg::cas {
 
 class CommitRequest {
 public:
-    enum class Kind : std::uint8_t { commit, stop };
+    enum class Kind : std::uint8_t { commit, step, stop };
 
     CommitRequest(Kind k, Group&& g, asio::any_io_executor waiter)
         : kind{k}, group{std::move(g)}, executor{std::move(waiter)} {}
@@ -29,6 +30,7 @@ public:
 
     const Kind kind;
     Group group;
+    std::function<void()> step;            // of Kind::step
     const asio::any_io_executor executor;  // counts as work for it
     std::int64_t submitted_ns = 0;
     Result<Committed> outcome = Committed{};

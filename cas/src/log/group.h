@@ -78,6 +78,11 @@ public:
     // One frame later. Errc::read_only, overloaded, stopped, change_too_large, outcome_unknown, or what check() said.
     // Resumes on the caller's executor; a caller that goes away drops only the answer.
     virtual Awaitable<Result<Committed>> commit(Group group) = 0;
+    // Runs `step` on the sequencer while no frame is on its way: applied state stands still for it. One step between two
+    // frames while frames are waiting, in the order asked for; also in a store that has turned read-only. A step takes at
+    // most 100 us and asks for nothing of the sequencer. Errc::read_only when the store was opened for reading, stopped:
+    // it was not run. Resumes on the caller's executor.
+    virtual Awaitable<Result<void>> between_frames(std::function<void()> step) = 0;
 
 protected:
     ~Committer() = default;

@@ -102,17 +102,27 @@ Sequencer::~Sequencer() {
 
 // --- submission, any thread ---
 
-Awaitable<Result<Committed>> Sequencer::send(CommitRequest::Kind kind, Group group) {
+Awaitable<Result<Committed>> Sequencer::send(CommitRequest::Kind kind, Group group,
+                                             std::function<void()> step) {
     return asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<Committed>)>(
-        [](auto handler, Sequencer* self, CommitRequest::Kind what, Group records) {
+        [](auto handler, Sequencer* self, CommitRequest::Kind what, Group records,
+           std::function<void()> work) {
             using Waiting = WaitingRequest<decltype(handler)>;
-            self->enqueue(std::make_unique<Waiting>(what, std::move(records), std::move(handler)));
+            auto request = std::make_unique<Waiting>(what, std::move(records), std::move(handler));
+            request->step = std::move(work);
+            self->enqueue(std::move(request));
         },
-        asio::use_awaitable, this, kind, std::move(group));
+        asio::use_awaitable, this, kind, std::move(group), std::move(step));
 }
 
 Awaitable<Result<Committed>> Sequencer::submit(Group group) {
     return send(CommitRequest::Kind::commit, std::move(group));
+}
+
+Awaitable<Result<void>> Sequencer::between_frames(std::function<void()> step) {
+    const auto run = co_await send(CommitRequest::Kind::step, {}, std::move(step));
+    if (!run) co_return fail(run.error());
+    co_return ok();
 }
 
 Awaitable<Result<Committed>> Sequencer::stop(Group last) {
@@ -121,10 +131,12 @@ Awaitable<Result<Committed>> Sequencer::stop(Group last) {
 
 void Sequencer::enqueue(std::unique_ptr<CommitRequest> request) {
     request->submitted_ns = environment_.clock.steady_ns();
+    const bool late = stopping_.load(std::memory_order_relaxed);
+    if (late && request->kind != CommitRequest::Kind::stop) {
+        return answer_at_once(std::move(request), Errc::stopped);
+    }
     if (request->kind == CommitRequest::Kind::commit) {
         requests_total_.add();
-        if (stopping_.load(std::memory_order_relaxed))
-            return answer_at_once(std::move(request), Errc::stopped);
         if (parts_.read_only.on()) return answer_at_once(std::move(request), Errc::read_only);
         if (pending_.load(std::memory_order_relaxed) >= options_.sequencer_queue_max) {
             return answer_at_once(std::move(request), Errc::overloaded);
@@ -154,13 +166,36 @@ void Sequencer::answer_at_once(std::unique_ptr<CommitRequest> request, ErrorCode
 
 void Sequencer::take_requests() {
     for (auto& request : queue_.take()) {
-        if (request->kind == CommitRequest::Kind::stop) {
-            stopping_.store(true, std::memory_order_relaxed);
-            stops_.push_back(std::move(request));
-        } else {
-            waiting_.push_back(std::move(request));
+        switch (request->kind) {
+            case CommitRequest::Kind::commit:
+                waiting_.push_back(std::move(request));
+                break;
+            case CommitRequest::Kind::step:
+                steps_.push_back(std::move(request));
+                break;
+            case CommitRequest::Kind::stop:
+                stopping_.store(true, std::memory_order_relaxed);
+                held_ = false;
+                stops_.push_back(std::move(request));
+                break;
         }
     }
+}
+
+// One step, if one is asked for: whoever waits for it goes on while the next frame is written.
+bool Sequencer::run_step() {
+    if (steps_.empty()) return false;
+    auto request = std::move(steps_.front());
+    steps_.pop_front();
+    request->step();
+    answer(std::move(request),
+           Committed{Lsn{parts_.tail.end().lsn}, parts_.tail.end().store_time_ms});
+    deliver();
+    return true;
+}
+
+bool Sequencer::work_waiting() const noexcept {
+    return (!waiting_.empty() && !held_) || !queue_.empty() || !steps_.empty();
 }
 
 Sequencer::Built Sequencer::build_frame() {
@@ -169,6 +204,7 @@ Sequencer::Built Sequencer::build_frame() {
         answer_waiting(Errc::read_only);
         return Built::answers;
     }
+    if (held_) return Built::nothing;
     const std::uint32_t segment = parts_.tail.end().position.segment;
     const auto reserved = reserve_room();
     if (!reserved) return fail_reserve(reserved.error());
@@ -292,7 +328,8 @@ void Sequencer::deliver() {
     const std::int64_t now_ns = environment_.clock.steady_ns();
     std::vector<AnswerBatch> batches;
     for (auto& request : std::exchange(answers_, {})) {
-        commit_seconds_.observe_ns(now_ns - request->submitted_ns);
+        if (request->kind != CommitRequest::Kind::step)
+            commit_seconds_.observe_ns(now_ns - request->submitted_ns);
         pending_.fetch_sub(1, std::memory_order_relaxed);
         auto batch = std::find_if(batches.begin(), batches.end(), [&](const AnswerBatch& b) {
             return b.executor == request->executor;
@@ -431,14 +468,15 @@ void Sequencer::run() {
             if (abandoned_) return;
         }
         take_requests();
+        const bool stepped = run_step();
         const Built built = build_frame();
         if (built == Built::frame) {
             write_frame();
         } else if (built == Built::answers) {
             deliver();
-        } else if (!stops_.empty()) {
+        } else if (!stops_.empty() && steps_.empty()) {
             finish();
-        } else {
+        } else if (!stepped) {
             wait_for_work();
         }
     }
@@ -471,15 +509,15 @@ void Sequencer::post_step(void (Sequencer::*step)()) {
 void Sequencer::step_build() {
     if (!started_ || stepping_ || finished_) return;  // the chain under way takes what is queued
     take_requests();
+    run_step();
     const Built built = build_frame();
     if (built == Built::frame) {
         stepping_ = true;
         return post_step(&Sequencer::step_write);
     }
     deliver();
-    if (built == Built::nothing && !stops_.empty()) return finish();
-    if (!waiting_.empty() || !queue_.empty() || !stops_.empty())
-        return post_step(&Sequencer::step_build);
+    if (built == Built::nothing && !stops_.empty() && steps_.empty()) return finish();
+    if (work_waiting() || !stops_.empty()) return post_step(&Sequencer::step_build);
     arm_idle();
 }
 

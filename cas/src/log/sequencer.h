@@ -7,6 +7,7 @@
 //                    │  └─ conflicts, or frame full: the next frame
 //                    └─ refused by its check: answered
 //   a failed write: the store turns read-only; the frame's requests get outcome_unknown
+//   between two frames: one step of work that needs applied state to stand still
 //
 // Life     start() -> stop(). Destroying it is as safe as kill -9: what waits is dropped
 //          unanswered.
@@ -70,6 +71,11 @@ public:
     ~Sequencer();
 
     Awaitable<Result<Committed>> submit(Group group);
+    // See Committer.
+    Awaitable<Result<void>> between_frames(std::function<void()> step);
+    // Within a step: no frame is built until a later step ends it, or the store stops. For work that must catch up
+    // before applied state changes any further.
+    void hold_frames(bool held) noexcept { held_ = held; }
     // Blocking, before start(): a frame of its own.
     Result<Committed> commit_now(Group& group);
     // See CommitLog.
@@ -85,11 +91,14 @@ public:
 private:
     enum class Built : std::uint8_t { nothing, answers, frame };
 
-    Awaitable<Result<Committed>> send(CommitRequest::Kind kind, Group group);
+    Awaitable<Result<Committed>> send(CommitRequest::Kind kind, Group group,
+                                      std::function<void()> step = nullptr);
     void enqueue(std::unique_ptr<CommitRequest> request);
     void answer_at_once(std::unique_ptr<CommitRequest> request, ErrorCode error);
 
     void take_requests();
+    bool run_step();
+    bool work_waiting() const noexcept;
     Built build_frame();
     void admit_waiting();
     void admit(std::unique_ptr<CommitRequest> request);
@@ -144,6 +153,8 @@ private:
     CommitRequests admitted_;
     CommitRequests answers_;
     CommitRequests stops_;
+    std::deque<std::unique_ptr<CommitRequest>> steps_;
+    bool held_ = false;  // no frame until a step says so
     std::optional<PayloadWriter> payload_;
     FrameContext context_;
     std::vector<AppliedRecord> scratch_;

@@ -2,6 +2,8 @@
 
 #include "unit/cas/log/log_fixture.h"
 
+#include <algorithm>
+
 namespace orbitalreg::cas {
 namespace {
 
@@ -401,6 +403,68 @@ TEST_F(CommitLogTest, StopAnswersWhatWasSubmittedBefore) {
         ASSERT_TRUE(answer);
         EXPECT_TRUE(*answer || answer->error() == make_error_code(Errc::stopped));
     }
+}
+
+TEST_F(CommitLogTest, AStepRunsWhileNoFrameIsOnItsWay) {
+    auto life = live();
+    int steps = 0;
+    ASSERT_TRUE(life->step([&] { ++steps; })) << "with nothing else to do";
+    std::vector<Answer> answers(40);
+    std::vector<std::optional<Result<void>>> done(answers.size());
+    std::vector<std::size_t> applied_then;  // groups, at each step
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        Group group = group_of(std::to_string(i));
+        group.keys.exclusive = {1};  // a frame for each
+        life->submit(std::move(group), answers[i]);
+        life->submit_step(
+            [&] {
+                EXPECT_EQ(life->log->stats().lsn, life->target.groups.empty()
+                                                      ? life->log->stats().lsn
+                                                      : life->target.groups.back().lsn)
+                    << "what is durable is applied";
+                applied_then.push_back(life->target.groups.size());
+            },
+            done[i]);
+    }
+    life->settle();
+    for (const auto& answer : answers) ASSERT_TRUE(answer && *answer);
+    for (const auto& answer : done) ASSERT_TRUE(answer && *answer);
+    EXPECT_EQ(steps, 1);
+    ASSERT_EQ(applied_then.size(), done.size());
+    EXPECT_TRUE(std::is_sorted(applied_then.begin(), applied_then.end()));
+}
+
+TEST_F(CommitLogTest, StepsTakeTurnsWithFrames) {
+    auto life = live();
+    life->settle();
+    std::vector<Answer> answers(8);
+    std::vector<std::optional<Result<void>>> done(64);
+    std::vector<std::size_t> applied_then;
+    for (auto& each : done)
+        life->submit_step([&] { applied_then.push_back(life->target.groups.size()); }, each);
+    for (auto& answer : answers) {
+        Group group = group_of("x");
+        group.keys.exclusive = {1};
+        life->submit(std::move(group), answer);
+    }
+    life->settle();
+    // While frames were waiting there was one step a frame: those left over came at the end.
+    ASSERT_EQ(applied_then.size(), done.size());
+    for (std::size_t groups = 1; groups < answers.size(); ++groups) {
+        EXPECT_LE(std::count(applied_then.begin(), applied_then.end(), groups), 1) << groups;
+    }
+}
+
+TEST_F(CommitLogTest, AStoppedLogRunsNoStep) {
+    auto life = live();
+    std::optional<Result<void>> before;
+    int steps = 0;
+    life->submit_step([&] { ++steps; }, before);
+    life->settle();
+    life->stop();
+    ASSERT_TRUE(before && *before);
+    EXPECT_EQ(life->step([&] { ++steps; }).error(), make_error_code(Errc::stopped));
+    EXPECT_EQ(steps, 1);
 }
 
 TEST_F(CommitLogTest, AStoreOpenedForReadingIsLeftAsItIs) {

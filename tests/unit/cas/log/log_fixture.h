@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -122,6 +123,18 @@ public:
             asio::co_spawn(scheduler_.executor(), wait(*log, std::move(group), answer),
                            asio::detached);
         }
+        // Runs the simulation until the step was run or refused.
+        Result<void> step(std::function<void()> work) {
+            std::optional<Result<void>> done;
+            submit_step(std::move(work), done);
+            scheduler_.run_until([&] { return done.has_value(); }, 100'000);
+            EXPECT_TRUE(done.has_value());
+            return *done;
+        }
+        void submit_step(std::function<void()> work, std::optional<Result<void>>& done) {
+            asio::co_spawn(scheduler_.executor(), wait_step(*log, std::move(work), done),
+                           asio::detached);
+        }
         void stop(Group last = {}) {
             bool stopped = false;
             asio::co_spawn(scheduler_.executor(), wait_stop(*log, std::move(last), stopped),
@@ -150,6 +163,11 @@ public:
                                     std::optional<Result<Committed>>& answer) {
             auto result = co_await log.commit(std::move(group));
             answer.emplace(std::move(result));
+        }
+        static Awaitable<void> wait_step(CommitLog& log, std::function<void()> work,
+                                         std::optional<Result<void>>& done) {
+            auto result = co_await log.between_frames(std::move(work));
+            done.emplace(std::move(result));
         }
         static Awaitable<void> wait_stop(CommitLog& log, Group last, bool& stopped) {
             co_await log.stop(std::move(last));
