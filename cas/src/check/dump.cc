@@ -73,6 +73,24 @@ std::string digest_text(const flatbuffers::Vector<std::uint8_t>* encoded) {
     return digest ? digest->to_string() : std::string{};
 }
 
+std::string number_list(const flatbuffers::Vector<std::uint32_t>* numbers) {
+    std::string list;
+    for (const std::uint32_t number : *numbers)
+        list += (list.empty() ? "" : ",") + std::to_string(number);
+    return '[' + list + ']';
+}
+
+std::string digest_list(const flatbuffers::Vector<std::uint8_t>* packed) {
+    std::string list;
+    ByteView bytes = std::as_bytes(std::span{packed->data(), packed->size()});
+    while (!bytes.empty()) {
+        const auto digest = take_digest(bytes);
+        if (!digest) break;
+        list += (list.empty() ? "\"" : ",\"") + digest.value().to_string() + '"';
+    }
+    return '[' + list + ']';
+}
+
 std::string session_text(const flatbuffers::Vector<std::uint8_t>* session) {
     return to_hex(std::as_bytes(std::span{session->data(), session->size()}));
 }
@@ -89,6 +107,17 @@ void describe_cas_record(const AppliedRecord& record, JsonLine& line) {
                 .number("base_page", commit->base_page());
             break;
         }
+        case RecordType::blob_delete: {
+            const auto* deleted = flatbuffers::GetRoot<records::BlobDelete>(body);
+            line.text("record", "blob_delete")
+                .raw("blobs", number_list(deleted->blobs()))
+                .raw("digests", digest_list(deleted->digests()));
+            break;
+        }
+        case RecordType::lease:
+            line.text("record", "lease")
+                .raw("digests", digest_list(flatbuffers::GetRoot<records::Lease>(body)->digests()));
+            break;
         case RecordType::blob_damaged:
             line.text("record", "blob_damaged")
                 .text("digest",

@@ -44,6 +44,7 @@ struct BlobTable::Shard {
     std::size_t used = 0;
     std::unordered_map<Extent, std::uint32_t, ExtentHash> pins;
     std::unordered_map<std::uint32_t, std::array<std::byte, 32>> sha512_rest;  // by id
+    std::vector<CondemnedExtent> condemned;
 
     static std::uint64_t prefix(const Row& row) noexcept {
         return load_le<std::uint64_t>(row.digest.data());
@@ -76,6 +77,23 @@ struct BlobTable::Shard {
         ids[slot] = id;
     }
 
+    // Closes the gap: what lies behind it and may not stay there moves up.
+    void erase(const RowTable<Row>& rows, std::uint64_t key, std::uint32_t id) noexcept {
+        const std::size_t mask = tags.size() - 1;
+        std::size_t hole = slot_start(key, tags.size());
+        while (ids[hole] != id || tags[hole] == 0) hole = (hole + 1) & mask;
+        for (std::size_t next = (hole + 1) & mask; tags[next] != 0; next = (next + 1) & mask) {
+            const std::size_t home = slot_start(prefix(rows.at(ids[next])), tags.size());
+            if (((next - home) & mask) < ((next - hole) & mask)) continue;
+            tags[hole] = tags[next];
+            ids[hole] = ids[next];
+            hole = next;
+        }
+        tags[hole] = 0;
+        ids[hole] = 0;
+        --used;
+    }
+
     void add(const RowTable<Row>& rows, std::uint64_t key, std::uint32_t id) {
         if (4 * (used + 1) > 3 * tags.size()) {
             std::vector<std::uint8_t> old_tags(2 * tags.size());
@@ -102,8 +120,15 @@ std::uint32_t BlobTable::shard_number(const Digest& digest) noexcept {
     return static_cast<std::uint32_t>(digest.prefix() % kShards);
 }
 
+// Readable without a lock: only what is done under the lock of the shard it names is certain.
 std::uint32_t BlobTable::shard_number(const Row& row) const noexcept {
-    return static_cast<std::uint32_t>(Shard::prefix(row) % kShards);
+    const auto* prefix = reinterpret_cast<const std::uint64_t*>(row.digest.data());
+    return static_cast<std::uint32_t>(__atomic_load_n(prefix, __ATOMIC_RELAXED) % kShards);
+}
+
+Extent BlobTable::extent_of(const Row& row) noexcept {
+    return {(row.flags & kInLane) != 0, row.file, row.position,
+            row.size_low | std::uint64_t{row.size_high} << 32, row.uid};
 }
 
 BlobView BlobTable::view(BlobId id, const Row& row, const Shard& shard) const {
@@ -118,11 +143,7 @@ BlobView BlobTable::view(BlobId id, const Row& row, const Shard& shard) const {
     } else {
         view.digest = Digest{DigestAlgorithm::sha256, ByteView{hash}.first(32)};
     }
-    view.extent.in_lane = (row.flags & kInLane) != 0;
-    view.extent.file = row.file;
-    view.extent.position = row.position;
-    view.extent.size_bytes = row.size_low | std::uint64_t{row.size_high} << 32;
-    view.extent.uid = row.uid;
+    view.extent = extent_of(row);
     view.references = row.references;
     view.damaged = (row.flags & kDamaged) != 0;
     view.unreferenced_since_s = row.unreferenced_since_s;
@@ -140,10 +161,14 @@ std::optional<BlobView> BlobTable::find(const Digest& digest) const {
 std::optional<BlobView> BlobTable::get(BlobId id) const {
     if (id.value == 0 || id.value >= end_id_.load(std::memory_order_acquire)) return std::nullopt;
     const Row& row = rows_.at(id.value);
-    const Shard& shard = shards_[shard_number(row)];
-    const std::shared_lock lock{shard.mutex};
-    if ((row.flags & kInUse) == 0) return std::nullopt;
-    return view(id, row, shard);
+    for (;;) {
+        const std::uint32_t number = shard_number(row);
+        const Shard& shard = shards_[number];
+        const std::shared_lock lock{shard.mutex};
+        if (shard_number(row) != number) continue;  // the id went to another blob (I5)
+        if ((row.flags & kInUse) == 0) return std::nullopt;
+        return view(id, row, shard);
+    }
 }
 
 std::optional<PinnedBlob> BlobTable::pin(const Digest& digest) {
@@ -175,7 +200,47 @@ std::uint64_t BlobTable::pinned_extents() const {
     return count;
 }
 
-BlobId BlobTable::allocate_id() noexcept { return BlobId{next_id_++}; }
+std::vector<CondemnedExtent> BlobTable::take_condemned(std::size_t count_max,
+                                                       std::uint32_t damaged_before_s) {
+    std::vector<CondemnedExtent> taken;
+    for (std::uint32_t i = 0; i < kShards && taken.size() < count_max; ++i) {
+        Shard& shard = shards_[i];
+        const std::unique_lock lock{shard.mutex};
+        std::erase_if(shard.condemned, [&](const CondemnedExtent& each) {
+            if (taken.size() == count_max || shard.pins.contains(each.extent)) return false;
+            if (each.damaged && each.since_s > damaged_before_s) return false;
+            taken.push_back(each);
+            return true;
+        });
+    }
+    condemned_.fetch_sub(taken.size(), std::memory_order_relaxed);
+    return taken;
+}
+
+void BlobTable::condemn(Shard& shard, const Row& row, std::uint64_t store_time_s) {
+    if (condemned_.load(std::memory_order_relaxed) >= kCondemnedMax) return;
+    shard.condemned.push_back(
+        {extent_of(row), static_cast<std::uint32_t>(store_time_s), (row.flags & kDamaged) != 0});
+    condemned_.fetch_add(1, std::memory_order_relaxed);
+}
+
+BlobId BlobTable::allocate_id() noexcept {
+    while (!free_ids_.empty()) {
+        const std::uint32_t id = free_ids_.back();
+        free_ids_.pop_back();
+        if (!free_marks_[id]) continue;  // used again by a replayed frame
+        free_marks_[id] = false;
+        return BlobId{id};
+    }
+    return BlobId{next_id_++};
+}
+
+void BlobTable::free_id(std::uint32_t id) {
+    if (free_marks_.size() <= id)
+        free_marks_.resize(std::max<std::size_t>(64, 2 * std::size_t{id}));
+    free_marks_[id] = true;
+    free_ids_.push_back(id);
+}
 
 void BlobTable::set_extent(Row& row, const Extent& extent) noexcept {
     row.uid = extent.uid;
@@ -188,16 +253,33 @@ void BlobTable::set_extent(Row& row, const Extent& extent) noexcept {
 
 void BlobTable::insert(BlobId id, const Digest& digest, const Extent& extent,
                        std::uint64_t store_time_s) {
+    insert_row(id, digest, extent, static_cast<std::uint32_t>(store_time_s));
+    enqueue(id, store_time_s);
+}
+
+void BlobTable::insert_row(BlobId id, const Digest& digest, const Extent& extent,
+                           std::uint32_t since_s) {
     ORB_ASSERT(id.value != 0 && id.value != UINT32_MAX);
     rows_.grow(id.value + 1);
     next_id_ = std::max(next_id_, id.value + 1);
-    Shard& shard = shards_[shard_number(digest)];
-    const std::unique_lock lock{shard.mutex};
-    ORB_ASSERT(shard.find(rows_, digest) == 0);
+    if (id.value < free_marks_.size()) free_marks_[id.value] = false;
     Row& row = rows_.change(id.value);
+    const std::uint32_t number = shard_number(digest);
+    const std::uint32_t was = shard_number(row);
+    Shard& shard = shards_[number];
+    std::unique_lock lock{shard.mutex, std::defer_lock};
+    std::unique_lock lock_of_old{shards_[was].mutex, std::defer_lock};
+    if (was == number) {
+        lock.lock();
+    } else {
+        std::lock(lock, lock_of_old);
+    }
+    ORB_ASSERT(shard.find(rows_, digest) == 0);
     ORB_ASSERT((row.flags & kInUse) == 0);
     const ByteView hash = digest.hash();
-    std::copy_n(hash.begin(), 32, row.digest.begin());
+    __atomic_store_n(reinterpret_cast<std::uint64_t*>(row.digest.data()),
+                     load_le<std::uint64_t>(hash.data()), __ATOMIC_RELAXED);
+    std::copy_n(hash.begin() + 8, 24, row.digest.begin() + 8);
     row.flags = kInUse;
     if (digest.algorithm() == DigestAlgorithm::sha512) {
         row.flags = kInUse | kSha512;
@@ -206,21 +288,56 @@ void BlobTable::insert(BlobId id, const Digest& digest, const Extent& extent,
     }
     set_extent(row, extent);
     row.references = 0;
-    row.unreferenced_since_s = static_cast<std::uint32_t>(store_time_s);
+    row.unreferenced_since_s = since_s;
     shard.add(rows_, digest.prefix(), id.value);
     end_id_.store(std::max(end_id_.load(std::memory_order_relaxed), id.value + 1),
                   std::memory_order_release);
     blobs_.fetch_add(1, std::memory_order_relaxed);
     bytes_.fetch_add(extent.size_bytes, std::memory_order_relaxed);
+    unreferenced_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void BlobTable::replace_extent(BlobId id, const Extent& extent) {
+void BlobTable::remove(BlobId id, std::uint64_t store_time_s) {
     Row& row = rows_.change(id.value);
-    const std::unique_lock lock{shards_[shard_number(row)].mutex};
+    Shard& shard = shards_[shard_number(row)];
+    const std::unique_lock lock{shard.mutex};
     ORB_ASSERT((row.flags & kInUse) != 0);
-    set_extent(row, extent);
+    condemn(shard, row, store_time_s);
+    shard.erase(rows_, Shard::prefix(row), id.value);
+    shard.sha512_rest.erase(id.value);
+    blobs_.fetch_sub(1, std::memory_order_relaxed);
+    bytes_.fetch_sub(extent_of(row).size_bytes, std::memory_order_relaxed);
     if ((row.flags & kDamaged) != 0) damaged_.fetch_sub(1, std::memory_order_relaxed);
-    row.flags = static_cast<std::uint16_t>(row.flags & ~kDamaged);
+    if (row.references == 0) unreferenced_.fetch_sub(1, std::memory_order_relaxed);
+    row.flags = 0;
+    row.references = 0;
+    free_id(id.value);
+}
+
+void BlobTable::replace_extent(BlobId id, const Extent& extent, std::uint64_t store_time_s) {
+    {
+        Row& row = rows_.change(id.value);
+        Shard& shard = shards_[shard_number(row)];
+        const std::unique_lock lock{shard.mutex};
+        ORB_ASSERT((row.flags & kInUse) != 0);
+        condemn(shard, row, store_time_s);
+        set_extent(row, extent);
+        if ((row.flags & kDamaged) != 0) damaged_.fetch_sub(1, std::memory_order_relaxed);
+        row.flags = static_cast<std::uint16_t>(row.flags & ~kDamaged);
+    }
+    renew_grace(id, store_time_s);
+}
+
+void BlobTable::renew_grace(BlobId id, std::uint64_t store_time_s) {
+    {
+        Row& row = rows_.change(id.value);
+        const std::unique_lock lock{shards_[shard_number(row)].mutex};
+        ORB_ASSERT((row.flags & kInUse) != 0);
+        const auto since_s = static_cast<std::uint32_t>(store_time_s);
+        if (row.references != 0 || row.unreferenced_since_s == since_s) return;
+        row.unreferenced_since_s = since_s;
+    }
+    enqueue(id, store_time_s);
 }
 
 void BlobTable::set_damaged(BlobId id) {
@@ -235,14 +352,55 @@ void BlobTable::hold(BlobId id) {
     Row& row = rows_.change(id.value);
     const std::unique_lock lock{shards_[shard_number(row)].mutex};
     ORB_ASSERT((row.flags & kInUse) != 0 && row.references != UINT32_MAX);
-    ++row.references;
+    if (row.references++ == 0) unreferenced_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void BlobTable::release(BlobId id, std::uint64_t store_time_s) {
-    Row& row = rows_.change(id.value);
-    const std::unique_lock lock{shards_[shard_number(row)].mutex};
-    ORB_ASSERT((row.flags & kInUse) != 0 && row.references > 0);
-    if (--row.references == 0) row.unreferenced_since_s = static_cast<std::uint32_t>(store_time_s);
+    {
+        Row& row = rows_.change(id.value);
+        const std::unique_lock lock{shards_[shard_number(row)].mutex};
+        ORB_ASSERT((row.flags & kInUse) != 0 && row.references > 0);
+        if (--row.references != 0) return;
+        row.unreferenced_since_s = static_cast<std::uint32_t>(store_time_s);
+        unreferenced_.fetch_add(1, std::memory_order_relaxed);
+    }
+    enqueue(id, store_time_s);
+}
+
+// Outside of the shard's lock: cleaning the queue asks rows, of any shard.
+void BlobTable::enqueue(BlobId id, std::uint64_t store_time_s) {
+    constexpr std::uint64_t kSlack = 4 * UnreferencedQueue::kBlockEntries;
+    constexpr std::size_t kCleanedPerBlock = 4;
+    const bool fresh_block = queue_.push({static_cast<std::uint32_t>(store_time_s), id.value});
+    if (!fresh_block || queue_.size() <= 2 * unreferenced() + kSlack) return;
+    queue_.clean_some(kCleanedPerBlock, [this](const UnreferencedQueue::Entry& entry) {
+        return is_unreferenced_since(entry);
+    });
+}
+
+bool BlobTable::is_unreferenced_since(const UnreferencedQueue::Entry& entry) const {
+    const auto blob = get(BlobId{entry.blob});
+    return blob && blob->references == 0 && blob->unreferenced_since_s == entry.since_s;
+}
+
+void BlobTable::derive() {
+    std::vector<UnreferencedQueue::Entry> entries;
+    free_ids_.clear();
+    free_marks_.assign(free_marks_.size(), false);
+    for (std::uint32_t id = end_id_.load(std::memory_order_relaxed) - 1; id > 0; --id) {
+        const Row& row = rows_.at(id);
+        if ((row.flags & kInUse) == 0) {
+            free_id(id);
+        } else if (row.references == 0) {
+            entries.push_back({row.unreferenced_since_s, id});
+        }
+    }
+    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+        return std::pair{a.since_s, a.blob} < std::pair{b.since_s, b.blob};
+    });
+    queue_.clear();
+    for (const auto& entry : entries) queue_.push(entry);
+    unreferenced_.store(entries.size(), std::memory_order_relaxed);
 }
 
 void BlobTable::for_each(const std::function<void(const BlobView&)>& visit) const {

@@ -3,14 +3,21 @@
 //
 // Threads  find(), pin() from any thread; the functions that change rows on the sequencer only. A shard's lock is held
 //          for one look-up or one change.
-// Memory   64 bytes a row, 5 bytes a slot of the index at a load of at most 3/4. sha512 has 32 bytes more beside it.
+// Memory   64 bytes a row, 5 bytes a slot of the index at a load of at most 3/4. sha512 has 32 bytes more beside it;
+//          8 bytes a blob without references, 40 an extent that is condemned.
+// Limits   kCondemnedMax extents; what is condemned beyond is forgotten here, and found again by whoever compares files
+//          with rows.
 // I1       a row is in the index if and only if it is in use.
 // I2       a pin is taken in the same critical section as the look-up, and belongs to one extent.
+// I3       a row that is in use and has no references is in the queue, under the time since which it has none.
+// I4       an extent that left its row is on the condemned list until take_condemned() hands it out, unpinned.
+// I5       the digest of a row changes only under the locks of the shards of the old and of the new one.
 
 #include "base/digest.h"
 #include "cas/references.h"
 #include "index/extent.h"
 #include "index/row_table.h"
+#include "index/unreferenced_queue.h"
 
 #include <array>
 #include <atomic>
@@ -19,6 +26,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace orbitalreg::cas {
 
@@ -28,7 +36,16 @@ struct BlobView {  // a copy of a row
     Extent extent;
     std::uint32_t references = 0;
     bool damaged = false;
-    std::uint32_t unreferenced_since_s = 0;  // store time of the commit, or of the last release
+    // Store time of the commit, of the last release or of the last lease, rounded up to seconds.
+    std::uint32_t unreferenced_since_s = 0;
+};
+
+// CondemnedExtent has left its row: its bytes are dead once no pin is on them.
+struct CondemnedExtent {
+    Extent extent;
+    std::uint32_t since_s = 0;  // store time
+    bool damaged = false;       // kept for a while, so that somebody may look at it
+    friend bool operator==(const CondemnedExtent&, const CondemnedExtent&) = default;
 };
 
 class BlobTable;
@@ -67,6 +84,8 @@ struct PinnedBlob {
 
 class BlobTable {
 public:
+    static constexpr std::uint64_t kCondemnedMax = 1'000'000;
+
     BlobTable();
     ~BlobTable();
 
@@ -78,25 +97,45 @@ public:
     // Extents with at least one pin.
     std::uint64_t pinned_extents() const;
 
-    // Sequencer only. allocate_id() reserves an id for a frame that is being built; insert() uses it.
+    // Extents that are dead: condemned, not pinned; damaged ones only when condemned at `damaged_before_s` or earlier.
+    // At most `count_max`; they are forgotten here. Any thread.
+    std::vector<CondemnedExtent> take_condemned(std::size_t count_max,
+                                                std::uint32_t damaged_before_s);
+    std::uint64_t condemned() const noexcept { return condemned_.load(std::memory_order_relaxed); }
+
+    // Sequencer only. allocate_id() reserves an id for a frame that is being built, a free one first; insert() uses it.
     BlobId allocate_id() noexcept;
     void insert(BlobId id, const Digest& digest, const Extent& extent, std::uint64_t store_time_s);
-    // A damaged row gets new bytes and is sound again.
-    void replace_extent(BlobId id, const Extent& extent);
+    // The row leaves; its id is free and its extent condemned.
+    void remove(BlobId id, std::uint64_t store_time_s);
+    // A damaged row gets new bytes and is sound again; its grace starts anew.
+    void replace_extent(BlobId id, const Extent& extent, std::uint64_t store_time_s);
     void set_damaged(BlobId id);
     void hold(BlobId id);
     void release(BlobId id, std::uint64_t store_time_s);
+    // The grace of a row without references starts anew.
+    void renew_grace(BlobId id, std::uint64_t store_time_s);
+    // What rows imply and nothing stores: the queue and the free ids. After rows were loaded and their references counted.
+    void derive();
+
+    // Blobs without references, in the order in which that began. Entries may be stale: see is_unreferenced_since().
+    UnreferencedQueue& unreferenced_queue() noexcept { return queue_; }
+    bool is_unreferenced_since(const UnreferencedQueue::Entry& entry) const;
 
     std::uint64_t size() const noexcept { return blobs_.load(std::memory_order_relaxed); }
     std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
     std::uint64_t damaged() const noexcept { return damaged_.load(std::memory_order_relaxed); }
+    std::uint64_t unreferenced() const noexcept {
+        return unreferenced_.load(std::memory_order_relaxed);
+    }
     // In order of id. Not while the sequencer runs.
     void for_each(const std::function<void(const BlobView&)>& visit) const;
 
 private:
     friend class Pin;
     struct Row {
-        std::array<std::byte, 32> digest;  // of sha512 the rest is in the shard's side table
+        alignas(
+            8) std::array<std::byte, 32> digest;  // of sha512 the rest is in the shard's side table
         std::uint64_t uid;
         std::uint32_t file;
         std::uint32_t position;
@@ -116,15 +155,26 @@ private:
     BlobView view(BlobId id, const Row& row, const Shard& shard) const;
     void unpin(std::uint32_t shard, const Extent& extent) noexcept;
     static void set_extent(Row& row, const Extent& extent) noexcept;
+    static Extent extent_of(const Row& row) noexcept;
+    void insert_row(BlobId id, const Digest& digest, const Extent& extent, std::uint32_t since_s);
+    void condemn(Shard& shard, const Row& row, std::uint64_t store_time_s);
+    void enqueue(BlobId id, std::uint64_t store_time_s);
+    void free_id(std::uint32_t id);
 
     RowTable<Row> rows_;
     std::unique_ptr<Shard[]> shards_;
     std::uint32_t next_id_ = 1;
     std::atomic<std::uint32_t> end_id_{1};  // ids below it were inserted or reserved
+    // Last freed, first used. Replay inserts under ids of its own choice: an id here counts only while it is marked.
+    std::vector<std::uint32_t> free_ids_;
+    std::vector<bool> free_marks_;
+    UnreferencedQueue queue_;
 
     std::atomic<std::uint64_t> blobs_{0};
     std::atomic<std::uint64_t> bytes_{0};
     std::atomic<std::uint64_t> damaged_{0};
+    std::atomic<std::uint64_t> unreferenced_{0};
+    std::atomic<std::uint64_t> condemned_{0};
 };
 
 }  // namespace orbitalreg::cas

@@ -3,16 +3,23 @@
 #include "base/assert.h"
 #include "cas/errors.h"
 #include "format/lane_record.h"
+#include "format/record.h"
 #include "index/encoded_digest.h"
 #include "schema/records_generated.h"
 
 namespace orbitalreg::cas {
 namespace {
 
+// Since when a blob that this frame leaves without references has none. Rows keep seconds; rounded up, since a grace may
+// last a little longer but never shorter.
+std::uint64_t unreferenced_since_s(const FrameContext& frame) noexcept {
+    return (frame.store_time_ms + 999) / 1000;
+}
+
 class Sink final : public ReferenceSink {
 public:
     Sink(BlobTable& blobs, const FrameContext& frame) noexcept
-        : blobs_{blobs}, store_time_s_{frame.store_time_ms / 1000} {}
+        : blobs_{blobs}, store_time_s_{unreferenced_since_s(frame)} {}
     std::optional<BlobId> find(const Digest& digest) const noexcept override {
         const auto blob = blobs_.find(digest);
         return blob ? std::optional{blob->id} : std::nullopt;
@@ -64,6 +71,9 @@ Result<void> StoreState::verify(const AppliedRecord& record) const noexcept {
             return verify_blob_commit(record);
         case RecordType::blob_damaged:
             return verify_blob_damaged(record);
+        case RecordType::blob_delete:
+        case RecordType::lease:
+            return verify_cas_body(static_cast<RecordType>(record.type), record.body);
         case RecordType::upload_mark:
         case RecordType::upload_close:
         case RecordType::lane_state:
@@ -87,11 +97,35 @@ void StoreState::apply_blob_commit(const FrameContext& frame, const AppliedRecor
     extent.uid = record.uid;
     if (const auto known = blobs_.find(*digest)) {
         ORB_ASSERT(known->id == record.blob && known->damaged);
-        blobs_.replace_extent(known->id, extent);
+        blobs_.replace_extent(known->id, extent, unreferenced_since_s(frame));
     } else {
-        blobs_.insert(record.blob, *digest, extent, frame.store_time_ms / 1000);
+        blobs_.insert(record.blob, *digest, extent, unreferenced_since_s(frame));
     }
     if (extent.in_lane) lanes_.apply(frame, record);
+}
+
+void StoreState::apply_blob_delete(const FrameContext& frame, const AppliedRecord& record) {
+    const auto* body = flatbuffers::GetRoot<records::BlobDelete>(record.body.data());
+    ByteView digests = std::as_bytes(std::span{body->digests()->data(), body->digests()->size()});
+    for (const std::uint32_t number : *body->blobs()) {
+        const auto digest = take_digest(digests);
+        ORB_ASSERT(digest.has_value());
+        const auto known = blobs_.find(digest.value());
+        ORB_ASSERT(known && known->id.value == number);
+        catalog_.forget(known->id, digest.value());
+        blobs_.remove(known->id, unreferenced_since_s(frame));
+    }
+}
+
+void StoreState::apply_lease(const FrameContext& frame, const AppliedRecord& record) {
+    const auto* body = flatbuffers::GetRoot<records::Lease>(record.body.data());
+    ByteView digests = std::as_bytes(std::span{body->digests()->data(), body->digests()->size()});
+    while (!digests.empty()) {
+        const auto digest = take_digest(digests);
+        ORB_ASSERT(digest.has_value());
+        const auto known = blobs_.find(digest.value());
+        if (known) blobs_.renew_grace(known->id, unreferenced_since_s(frame));
+    }
 }
 
 void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept {
@@ -104,6 +138,12 @@ void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord>
         switch (static_cast<RecordType>(record.type)) {
             case RecordType::blob_commit:
                 apply_blob_commit(frame, record);
+                break;
+            case RecordType::blob_delete:
+                apply_blob_delete(frame, record);
+                break;
+            case RecordType::lease:
+                apply_lease(frame, record);
                 break;
             case RecordType::blob_damaged: {
                 // The extent may have been replaced since it was read: the record names the one that failed.

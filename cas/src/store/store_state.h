@@ -33,6 +33,8 @@ public:
 
 private:
     void apply_blob_commit(const FrameContext& frame, const AppliedRecord& record);
+    void apply_blob_delete(const FrameContext& frame, const AppliedRecord& record);
+    void apply_lease(const FrameContext& frame, const AppliedRecord& record);
 
     BlobTable& blobs_;
     LaneRecords& lanes_;
