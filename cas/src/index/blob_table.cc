@@ -12,11 +12,6 @@
 namespace orbitalreg::cas {
 namespace {
 
-constexpr std::uint16_t kInUse = 1;
-constexpr std::uint16_t kInLane = 2;
-constexpr std::uint16_t kDamaged = 4;
-constexpr std::uint16_t kSha512 = 8;
-
 constexpr std::size_t kSlotsMin = 64;
 
 struct ExtentHash {
@@ -107,13 +102,48 @@ struct BlobTable::Shard {
         place(key, id);
         ++used;
     }
+
+    // An empty index for so many rows.
+    void make_room(std::size_t rows) {
+        std::size_t slots = kSlotsMin;
+        while (4 * rows > 3 * slots) slots *= 2;
+        tags.assign(slots, 0);
+        ids.assign(slots, 0);
+        used = 0;
+    }
+
+    bool same_digest(const Row& a, std::uint32_t a_id, const Row& b,
+                     std::uint32_t b_id) const noexcept {
+        if (((a.flags ^ b.flags) & kSha512) != 0 || a.digest != b.digest) return false;
+        return (a.flags & kSha512) == 0 || sha512_rest.at(a_id) == sha512_rest.at(b_id);
+    }
+
+    // Into room that was made. False when another row has the digest.
+    bool place_new(const RowTable<Row>& rows, const Row& row, std::uint32_t id) noexcept {
+        const std::uint64_t key = prefix(row);
+        const std::uint8_t tag = slot_tag(key);
+        std::size_t slot = slot_start(key, tags.size());
+        for (; tags[slot] != 0; slot = (slot + 1) & (tags.size() - 1)) {
+            if (tags[slot] == tag && same_digest(rows.at(ids[slot]), ids[slot], row, id))
+                return false;
+        }
+        tags[slot] = tag;
+        ids[slot] = id;
+        ++used;
+        return true;
+    }
 };
 
 Pin::~Pin() {
     if (table_ != nullptr) table_->unpin(shard_, extent_);
 }
 
-BlobTable::BlobTable() : shards_{std::make_unique<Shard[]>(kShards)} {}
+BlobTable::BlobTable() : shards_{std::make_unique<Shard[]>(kShards)} {
+    rows_.before_change = [this](std::uint32_t id) {
+        stored_.before_change(id);
+        counts_.before_change(id);
+    };
+}
 BlobTable::~BlobTable() = default;
 
 std::uint32_t BlobTable::shard_number(const Digest& digest) noexcept {
@@ -401,6 +431,44 @@ void BlobTable::derive() {
     queue_.clear();
     for (const auto& entry : entries) queue_.push(entry);
     unreferenced_.store(entries.size(), std::memory_order_relaxed);
+}
+
+const std::array<std::byte, 32>& BlobTable::rest_of_sha512(std::uint32_t id, const Row& row) const {
+    return shards_[shard_number(row)].sha512_rest.at(id);
+}
+
+void BlobTable::load_row(std::uint32_t id, const Row& row, ByteView rest) {
+    rows_.grow(id + 1);
+    rows_.change(id) = row;
+    if (!rest.empty()) {
+        auto& kept = shards_[shard_number(row)].sha512_rest[id];
+        std::copy(rest.begin(), rest.end(), kept.begin());
+    }
+    end_id_.store(id + 1, std::memory_order_release);
+    next_id_ = id + 1;
+    blobs_.fetch_add(1, std::memory_order_relaxed);
+    bytes_.fetch_add(row.size_low | std::uint64_t{row.size_high} << 32, std::memory_order_relaxed);
+    if ((row.flags & kDamaged) != 0) damaged_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool BlobTable::index_loaded_rows() {
+    const std::uint32_t end = end_id_.load(std::memory_order_relaxed);
+    std::array<std::size_t, kShards> counts{};
+    for (std::uint32_t id = 1; id < end; ++id) {
+        if (const Row* row = row_in_use(id)) ++counts[shard_number(*row)];
+    }
+    for (std::uint32_t i = 0; i < kShards; ++i) shards_[i].make_room(counts[i]);
+    for (std::uint32_t id = 1; id < end; ++id) {
+        const Row* row = row_in_use(id);
+        if (row != nullptr && !shards_[shard_number(*row)].place_new(rows_, *row, id)) return false;
+    }
+    return true;
+}
+
+const BlobTable::Row* BlobTable::row_in_use(std::uint32_t id) const noexcept {
+    if (id >= end_id_.load(std::memory_order_relaxed)) return nullptr;
+    const Row& row = rows_.at(id);
+    return (row.flags & kInUse) != 0 ? &row : nullptr;
 }
 
 void BlobTable::for_each(const std::function<void(const BlobView&)>& visit) const {

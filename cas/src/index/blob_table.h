@@ -12,9 +12,14 @@
 // I3       a row that is in use and has no references is in the queue, under the time since which it has none.
 // I4       an extent that left its row is on the condemned list until take_condemned() hands it out, unpinned.
 // I5       the digest of a row changes only under the locks of the shards of the old and of the new one.
+// Stored   all of a row but its count of references, which the catalog's rows say again. Whoever writes to a row has it
+//          from RowTable::change(), which keeps the old image for a checkpoint that is on its way.
 
 #include "base/digest.h"
+#include "base/result.h"
+#include "cas/checkpoint.h"
 #include "cas/references.h"
+#include "cas/walked_table.h"
 #include "index/extent.h"
 #include "index/row_table.h"
 #include "index/unreferenced_queue.h"
@@ -122,6 +127,12 @@ public:
     UnreferencedQueue& unreferenced_queue() noexcept { return queue_; }
     bool is_unreferenced_since(const UnreferencedQueue::Entry& entry) const;
 
+    // The rows by id, table 1 of a checkpoint; and {id, references} of every row, which a recount walks beside it.
+    CheckpointTable& checkpoint_table() noexcept { return stored_; }
+    CheckpointTable& count_table() noexcept { return counts_; }
+    // While a checkpoint is loaded, all rows being there: one reference more. False for an id that names no blob.
+    bool load_reference(BlobId id) noexcept;
+
     std::uint64_t size() const noexcept { return blobs_.load(std::memory_order_relaxed); }
     std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
     std::uint64_t damaged() const noexcept { return damaged_.load(std::memory_order_relaxed); }
@@ -130,6 +141,8 @@ public:
     }
     // In order of id. Not while the sequencer runs.
     void for_each(const std::function<void(const BlobView&)>& visit) const;
+    // Equal for equal rows, references included.
+    std::uint64_t fingerprint() const;
 
 private:
     friend class Pin;
@@ -141,12 +154,36 @@ private:
         std::uint32_t position;
         std::uint32_t size_low;
         std::uint16_t size_high;
-        std::uint16_t flags;
+        std::uint16_t flags;  // kInUse, ...
         std::uint32_t references;
         std::uint32_t unreferenced_since_s;
     };
     static_assert(sizeof(Row) == 64);
+    static constexpr std::uint16_t kInUse = 1;
+    static constexpr std::uint16_t kInLane = 2;
+    static constexpr std::uint16_t kDamaged = 4;
+    static constexpr std::uint16_t kSha512 = 8;
     struct Shard;
+
+    struct StoredRows {
+        using Key = std::uint32_t;
+        BlobTable* table;
+
+        std::optional<Key> next(const std::optional<Key>& after) const noexcept;
+        void encode(Key id, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const;
+        Result<void> loaded() const;
+    };
+    struct CountRows {
+        using Key = std::uint32_t;
+        BlobTable* table;
+
+        std::optional<Key> next(const std::optional<Key>& after) const noexcept;
+        void encode(Key id, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const noexcept;
+        Result<void> loaded() const noexcept { return ok(); }
+    };
+    static constexpr std::uint16_t kTableNumber = 1;
 
     static constexpr std::uint32_t kShards = 64;
     static std::uint32_t shard_number(const Digest& digest) noexcept;
@@ -160,6 +197,11 @@ private:
     void condemn(Shard& shard, const Row& row, std::uint64_t store_time_s);
     void enqueue(BlobId id, std::uint64_t store_time_s);
     void free_id(std::uint32_t id);
+    const std::array<std::byte, 32>& rest_of_sha512(std::uint32_t id, const Row& row) const;
+    void load_row(std::uint32_t id, const Row& row, ByteView rest);
+    bool index_loaded_rows();
+    const Row* row_in_use(std::uint32_t id) const noexcept;
+    std::optional<std::uint32_t> id_after(const std::optional<std::uint32_t>& id) const noexcept;
 
     RowTable<Row> rows_;
     std::unique_ptr<Shard[]> shards_;
@@ -175,6 +217,9 @@ private:
     std::atomic<std::uint64_t> damaged_{0};
     std::atomic<std::uint64_t> unreferenced_{0};
     std::atomic<std::uint64_t> condemned_{0};
+
+    WalkedTable<StoredRows> stored_{kTableNumber, StoredRows{this}};
+    WalkedTable<CountRows> counts_{0, CountRows{this}};
 };
 
 }  // namespace orbitalreg::cas

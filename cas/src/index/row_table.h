@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -22,6 +23,9 @@ class RowTable {
 
 public:
     static constexpr std::uint32_t kRowsPerChunk = 65536;
+
+    // Told of each row that is about to be written, while it is as it was.
+    std::function<void(std::uint32_t)> before_change;
 
     RowTable() : chunks_{std::make_unique<std::atomic<Row*>[]>(kChunks)} {}
     RowTable(const RowTable&) = delete;
@@ -41,7 +45,10 @@ public:
     }
 
     const Row& at(std::uint32_t number) const noexcept { return *locate(number); }
-    Row& change(std::uint32_t number) noexcept { return *locate(number); }
+    Row& change(std::uint32_t number) {
+        if (before_change) before_change(number);
+        return *locate(number);
+    }
     bool exists(std::uint32_t number) const noexcept {
         return chunks_[number / kRowsPerChunk].load(std::memory_order_acquire) != nullptr;
     }

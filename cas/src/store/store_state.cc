@@ -162,4 +162,12 @@ void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord>
     catalog_.apply(frame, catalog_group_, sink);
 }
 
+Result<void> StoreState::load_references() {
+    bool known = true;
+    catalog_.visit_references([&](BlobId blob) { known = blobs_.load_reference(blob) && known; });
+    if (!known) return fail(Errc::bad_format);
+    blobs_.derive();
+    return ok();
+}
+
 }  // namespace orbitalreg::cas

@@ -31,6 +31,10 @@ public:
     Result<void> verify(const AppliedRecord& record) const noexcept override;
     void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept override;
 
+    // Once every row of a checkpoint was loaded: counts what the catalog's rows refer to. Errc::bad_format when one names
+    // no blob.
+    Result<void> load_references();
+
 private:
     void apply_blob_commit(const FrameContext& frame, const AppliedRecord& record);
     void apply_blob_delete(const FrameContext& frame, const AppliedRecord& record);

@@ -1,6 +1,7 @@
 #include "cas/walked_table.h"
 
 #include "base/fields.h"
+#include "support/loaded_rows.h"
 
 #include <gtest/gtest.h>
 
@@ -37,17 +38,6 @@ struct Numbers {
     Result<void> loaded() const { return ok(); }
 };
 
-void load_all(CheckpointTable& table, const RowBatch& rows) {
-    ByteView rest = rows.bytes();
-    for (std::uint32_t i = 0; i < rows.rows(); ++i) {
-        const auto size = load_le<std::uint32_t>(rest.data());
-        ASSERT_TRUE(table.load(rest.subspan(RowBatch::kPrefixSize, size)).has_value());
-        rest = rest.subspan(round_up(RowBatch::kPrefixSize + size, RowBatch::kPrefixSize));
-    }
-    EXPECT_TRUE(rest.empty());
-    ASSERT_TRUE(table.loaded().has_value());
-}
-
 // Goal: whatever changes between slices of any size, the walk writes the table as it was at its start.
 TEST(WalkedTable, WritesTheTableAsItWasWhenTheWalkBegan) {
     for (unsigned seed = 1; seed <= 200; ++seed) {
@@ -78,7 +68,7 @@ TEST(WalkedTable, WritesTheTableAsItWasWhenTheWalkBegan) {
             EXPECT_EQ(table.side_bytes(), 0u) << "the end of the table was written";
             std::map<std::uint32_t, std::uint32_t> copy;
             WalkedTable loaded{1, Numbers{&copy, 1}};
-            load_all(loaded, written);
+            ASSERT_TRUE(load_rows(loaded, written));
             EXPECT_EQ(copy, expected) << "seed " << seed;
         }
     }
