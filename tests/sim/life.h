@@ -20,6 +20,8 @@
 
 namespace orbitalreg::sim {
 
+inline constexpr std::uint64_t kInlineSizeMax = 1024;  // of every store that is simulated
+
 // What a client knows of an upload session. Survives crashes, as the client does.
 struct SimSession {
     engine::SessionId id{};
@@ -60,13 +62,9 @@ private:
 
 // What one seed adds up over its lives.
 struct SimWorld {
-    SimWorld(std::uint64_t seed, SimDiskMode mode, std::uint64_t inline_size_max)
-        : random{seed}, disk{mode, 256_MiB}, universe{random, inline_size_max}, history{universe} {
-        disk.watch_writes([this](const SimInode& file, std::uint64_t offset, ByteView bytes) {
-            if (!records.see(file, offset, bytes))
-                fail("a lane's offset " + std::to_string(offset) + " is handed out twice");
-        });
-    }
+    SimWorld(std::uint64_t seed, SimDiskMode mode);
+    // In a world that is known already.
+    SimWorld(std::uint64_t seed, SimDiskMode mode, const Universe& known);
     SimWorld(const SimWorld&) = delete;  // the disk's watch knows its address
     SimWorld& operator=(const SimWorld&) = delete;
 
@@ -92,6 +90,9 @@ struct SimWorld {
         if (failure.empty()) failure = message;
     }
     void say(const std::string& line) const;
+
+private:
+    void watch_records();
 };
 
 struct Life {

@@ -72,6 +72,10 @@ struct Operation {
 };
 
 std::string to_string(const Operation& operation);
+constexpr bool reads(Operation::Kind kind) noexcept {
+    return kind == Operation::Kind::read_tag || kind == Operation::Kind::read_link ||
+           kind == Operation::Kind::read_document;
+}
 
 // Several verdicts where the specification leaves open which of two refusals comes first.
 struct Prediction {

@@ -1,9 +1,6 @@
 #include "sim/simulation.h"
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "cas/inspect.h"
-#include "sim/life.h"
+#include "sim/process.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -13,8 +10,6 @@
 namespace orbitalreg::sim {
 namespace {
 
-constexpr std::uint64_t kStepsMax = 400'000;  // of one phase; a request that needs more never ends
-constexpr std::uint64_t kInlineSizeMax = 1024;
 constexpr std::uint64_t kNestedCrashesMax = 3;
 constexpr std::int64_t kYearNs = 365LL * 24 * 3600 * 1'000'000'000;
 
@@ -41,21 +36,15 @@ Theme draw_theme(SimRandom& random) {
 }
 
 cas::StoreOptions draw_options(SimRandom& random) {
-    cas::StoreOptions options;
+    cas::StoreOptions options = tiny_options();
     options.log_segment_size_bytes = 64_KiB << random.below(3);
     options.lane_target_bytes = 128_KiB << random.below(4);
-    options.inline_size_max_bytes = kInlineSizeMax;
-    options.frame_size_target_bytes = 8_KiB;
     options.frame_records_max = static_cast<std::uint32_t>(random.between(4, 32));
-    options.group_size_max_bytes = 16_KiB;
     options.lanes_writing_max = static_cast<std::uint32_t>(random.between(2, 8));
     options.lanes_spare = static_cast<std::uint32_t>(random.between(1, 2));
     options.segments_spare = static_cast<std::uint32_t>(random.between(1, 2));
-    options.lane_step_min_bytes = 16_KiB;
-    options.lane_step_max_bytes = 64_KiB;
     options.write_size_bytes = 8_KiB << random.below(4);
     options.lane_writes_in_flight_max = static_cast<std::uint32_t>(random.between(1, 8));
-    options.memory_limit_bytes = 32_MiB;
     options.mark_interval_bytes = 32_KiB << random.below(3);
     return options;
 }
@@ -73,18 +62,11 @@ SimFaults draw_errors(SimRandom& random) {
     return faults;
 }
 
-// What is true of the store while nobody uses it, and must be true again after the next start.
-struct QuietState {
-    std::uint64_t fingerprint = 0;
-    std::vector<std::uint32_t> references;
-    friend bool operator==(const QuietState&, const QuietState&) = default;
-};
-
 class Simulation {
 public:
     Simulation(std::uint64_t seed, const SimulationOptions& options)
         : options_{options},
-          world_{seed, seed % 3 == 0 ? SimDiskMode::ordered : SimDiskMode::strict, kInlineSizeMax},
+          world_{seed, seed % 3 == 0 ? SimDiskMode::ordered : SimDiskMode::strict},
           theme_{draw_theme(world_.random)},
           store_options_{draw_options(world_.random)} {
         world_.verbose = options.verbose;
@@ -104,38 +86,15 @@ private:
         bool faults = false;
         bool clean_stop = false;
     };
-    // The process of one life. Destroyed in the order that a killed process would not notice.
-    struct Process {
-        Process(Simulation& simulation, const Plan& plan)
-            : scheduler{simulation.world_.random.draw(), simulation.now_ns_},
-              clock{scheduler},
-              io{simulation.world_.disk,
-                 simulation.world_.random,
-                 simulation.world_.trace,
-                 {plan.crash_at, {}, false}} {}
-        ~Process() {
-            scheduler.clear();
-            store.reset();
-            scheduler.clear();
-        }
-        SimScheduler scheduler;
-        SimClock clock;
-        Metrics metrics;
-        SimIo io;
-        std::unique_ptr<engine::EmbeddedStore> store;
-    };
-
     Plan draw_plan();
     void run_life(const Plan& plan);
-    bool open(Process& process);
-    void judge_refusal(Process& process, const ErrorCode& error);
-    void use(Process& process, const Plan& plan);
-    void run_clients(Process& process, Life& life, const Plan& plan);
-    void stop(Process& process);
-    void finish_life(Process& process, const Plan& plan);
+    bool open(SimProcess& process);
+    void judge_refusal(SimProcess& process, const ErrorCode& error);
+    void use(SimProcess& process, const Plan& plan);
+    void run_clients(SimProcess& process, Life& life, const Plan& plan);
+    void finish_life(SimProcess& process, const Plan& plan);
     void harm();
-    void check_at_rest();
-    QuietState quiet_state(Process& process) const;
+    void fsck();
     void finale();
     bool over() const noexcept { return !world_.failure.empty() || refused_; }
 
@@ -173,25 +132,21 @@ Simulation::Plan Simulation::draw_plan() {
     return plan;
 }
 
-bool Simulation::open(Process& process) {
-    const auto executor = process.scheduler.executor();
-    cas::StoreEnvironment environment{process.io,      process.clock, world_.random, *log_,
-                                      process.metrics, {executor},    executor,      true};
-    auto opened = engine::open_embedded(std::move(environment), store_options_, {});
+bool Simulation::open(SimProcess& process) {
+    const auto opened = process.open(store_options_, *log_);
     if (!opened) {
-        if (!process.io.crashed()) judge_refusal(process, opened.error());
+        if (!process.io().crashed()) judge_refusal(process, opened.error());
         return false;
     }
-    process.store = std::move(opened).value();
-    recovery_boundaries_ = process.io.boundaries();
+    recovery_boundaries_ = process.io().boundaries();
     nested_ = 0;
     ever_opened_ = true;
     return true;
 }
 
-void Simulation::judge_refusal(Process& process, const ErrorCode& error) {
+void Simulation::judge_refusal(SimProcess& process, const ErrorCode& error) {
     world_.say("the store does not open: " + error.message());
-    if (process.io.loud_faults() > 0) return;  // the next start will do
+    if (process.io().loud_faults() > 0) return;  // the next start will do
     if (world_.damage != Damage::none) {
         refused_ = true;
         ++result_.refused_openings;
@@ -200,91 +155,58 @@ void Simulation::judge_refusal(Process& process, const ErrorCode& error) {
     world_.fail("the store does not open after a power cut: " + error.message());
 }
 
-QuietState Simulation::quiet_state(Process& process) const {
-    QuietState state;
-    state.fingerprint = process.store->catalog_fingerprint();
-    const auto add = [&](const Digest& digest) {
-        const auto found = process.store->store().find(digest);
-        state.references.push_back(found ? found->references : 0);
-    };
-    for (const SimBlob& blob : world_.universe.blobs) add(blob.digest);
-    for (const SimManifest& manifest : world_.universe.manifests) add(manifest.digest);
-    return state;
-}
-
-void Simulation::run_clients(Process& process, Life& life, const Plan& plan) {
+void Simulation::run_clients(SimProcess& process, Life& life, const Plan& plan) {
     life.operations_left = plan.operations;
     life.clients = plan.clients;
     for (std::size_t i = 0; i < plan.clients; ++i) {
-        asio::co_spawn(process.scheduler.executor(), run_client(life), asio::detached);
+        asio::co_spawn(process.scheduler().executor(), run_client(life), asio::detached);
     }
-    process.scheduler.run_until([&] { return life.clients == 0 || !world_.failure.empty(); },
-                                kStepsMax);
+    process.scheduler().run_until([&] { return life.clients == 0 || !world_.failure.empty(); },
+                                  kStepsMax);
     // With or without power, every request ends.
     if (life.clients > 0) world_.fail("a request never ended");
 }
 
-void Simulation::stop(Process& process) {
-    bool stopped = false;
-    const auto run_stop = [](cas::Store& store, bool& done) -> Awaitable<void> {
-        co_await store.stop();
-        done = true;
-    };
-    asio::co_spawn(process.scheduler.executor(), run_stop(process.store->store(), stopped),
-                   asio::detached);
-    process.scheduler.run_until([&] { return stopped; }, kStepsMax);
-    if (!stopped) world_.fail("stop() never ended");
-    if (!process.io.crashed()) ++result_.clean_stops;
-}
-
-void Simulation::use(Process& process, const Plan& plan) {
-    if (quiet_ && world_.damage == Damage::none && !(quiet_state(process) == *quiet_)) {
+void Simulation::use(SimProcess& process, const Plan& plan) {
+    if (quiet_ && world_.damage == Damage::none && !(process.quiet_state() == *quiet_)) {
         world_.fail("the state after a restart differs from the state before it");
     }
     quiet_.reset();
-    Life life{world_,
-              process.scheduler,
-              process.clock,
-              process.io,
-              process.store->registry_store(),
-              process.store->document_store(),
-              0,
-              0};
-    bool audited = false;
-    asio::co_spawn(process.scheduler.executor(), audit(life, audited), asio::detached);
-    process.scheduler.run_until([&] { return audited; }, kStepsMax);
-    if (!audited) world_.fail("the audit never ended");
-    if (process.io.crashed() || over()) return;
-    if (plan.faults && theme_ == Theme::errors) process.io.set_faults(draw_errors(world_.random));
+    process.audit();
+    if (process.io().crashed() || over()) return;
+    if (plan.faults && theme_ == Theme::errors) process.io().set_faults(draw_errors(world_.random));
     if (plan.faults && theme_ == Theme::lost_frame) {
-        process.io.set_faults({.lost_log_write = world_.random.between(1, 10)});
+        process.io().set_faults({.lost_log_write = world_.random.between(1, 10)});
     }
+    Life life = process.life();
     run_clients(process, life, plan);
-    process.io.set_faults({});
-    if (process.io.silent_faults() > 0) world_.damage = Damage::lost_frame;
+    process.io().set_faults({});
+    if (process.io().silent_faults() > 0) world_.damage = Damage::lost_frame;
     // A write that is lost at the very end of the log cannot be told from one that was never made.
-    if (process.io.last_dsync_lost()) refused_ = true;
-    if (process.io.crashed() || over()) return;
-    if (!process.store->store().stats().read_only) quiet_ = quiet_state(process);
-    if (plan.clean_stop) stop(process);
+    if (process.io().last_dsync_lost()) refused_ = true;
+    if (process.io().crashed() || over()) return;
+    if (!process.store().store().stats().read_only) quiet_ = process.quiet_state();
+    if (!plan.clean_stop) return;
+    process.stop();
+    if (!process.io().crashed()) ++result_.clean_stops;
 }
 
-void Simulation::finish_life(Process& process, const Plan& plan) {
-    result_.faults += process.io.loud_faults() + process.io.silent_faults();
-    world_.errors_seen = world_.errors_seen || process.io.loud_faults() > 0;
-    world_.say("--- ends after " + std::to_string(process.io.boundaries()) + " boundaries" +
-               (process.io.crashed() ? ", power cut" : ""));
-    if (process.io.crashed()) {
+void Simulation::finish_life(SimProcess& process, const Plan& plan) {
+    result_.faults += process.io().loud_faults() + process.io().silent_faults();
+    world_.errors_seen = world_.errors_seen || process.io().loud_faults() > 0;
+    world_.say("--- ends after " + std::to_string(process.io().boundaries()) + " boundaries" +
+               (process.io().crashed() ? ", power cut" : ""));
+    if (process.io().crashed()) {
         ++result_.crash_points;
         ++nested_;
-        if (process.store == nullptr) ++result_.recovery_crashes;
+        if (!process.is_open()) ++result_.recovery_crashes;
     } else if (!plan.clean_stop) {
-        process.io.kill();
+        process.io().kill();
         ++result_.kills;
     }
     now_ns_ =
-        process.clock.steady_ns() + static_cast<std::int64_t>(world_.random.below(5'000'000'000));
-    wall_offset_ns_ = process.clock.wall_offset_ns();
+        process.clock().steady_ns() + static_cast<std::int64_t>(world_.random.below(5'000'000'000));
+    wall_offset_ns_ = process.clock().wall_offset_ns();
     if (world_.random.one_in(20))
         wall_offset_ns_ += world_.random.coin() ? 10 * kYearNs : -10 * kYearNs;
 }
@@ -294,12 +216,12 @@ void Simulation::run_life(const Plan& plan) {
     world_.say("--- life " + std::to_string(result_.lives) + ": power cut at " +
                std::to_string(plan.crash_at) + ", " + std::to_string(plan.clients) + " clients, " +
                std::to_string(plan.operations) + " operations");
-    Process process{*this, plan};
-    process.clock.jump_wall_ns(wall_offset_ns_ - process.clock.wall_offset_ns());
+    SimProcess process{world_, now_ns_, plan.crash_at};
+    process.clock().jump_wall_ns(wall_offset_ns_ - process.clock().wall_offset_ns());
     if (plan.faults && theme_ == Theme::errors && world_.random.one_in(4))
-        process.io.set_faults(draw_errors(world_.random));
+        process.io().set_faults(draw_errors(world_.random));
     if (open(process)) {
-        process.io.set_faults({});
+        process.io().set_faults({});
         use(process, plan);
     }
     finish_life(process, plan);
@@ -322,22 +244,9 @@ void Simulation::harm() {
     world_.damage = Damage::rot;
 }
 
-void Simulation::check_at_rest() {
+void Simulation::fsck() {
     ++result_.fsck_runs;
-    SimIo io{world_.disk, world_.random, world_.trace, {0, {}, true}};
-    const auto catalog = engine::make_catalog({});
-    const auto report =
-        cas::fsck(io, cas::FsckLevel::normal, *catalog, *log_, [](std::string_view) {});
-    if (!report) {
-        world_.fail("fsck: " + report.error().message());
-        return;
-    }
-    for (const cas::FsckFinding& finding : report.value().findings) {
-        if (finding.severity == cas::FsckFinding::Severity::note) continue;
-        world_.fail("fsck: " + finding.code + " at " + finding.where + ": " + finding.detail);
-    }
-    if (quiet_ && catalog->fingerprint() != quiet_->fingerprint)
-        world_.fail("fsck replayed another state");
+    check_at_rest(world_, *log_, quiet_ ? &*quiet_ : nullptr);
 }
 
 // Faults stop: the store opens, serves, takes requests to their end, stops, and fsck has nothing to say.
@@ -348,7 +257,7 @@ void Simulation::finale() {
     plan.operations = 10;
     plan.clean_stop = true;
     run_life(plan);
-    if (!over()) check_at_rest();
+    if (!over()) fsck();
     if (!over()) run_life({});
 }
 
@@ -358,7 +267,7 @@ SimulationResult Simulation::run() {
             if (theme_ == Theme::rot && world_.random.one_in(10)) harm();
             run_life(draw_plan());
             const bool at_rest = !over() && world_.damage == Damage::none && result_.lives > 1;
-            if (at_rest && nested_ == 0 && ever_opened_ && world_.random.one_in(3)) check_at_rest();
+            if (at_rest && nested_ == 0 && ever_opened_ && world_.random.one_in(3)) fsck();
         }
         if (!over()) finale();
     } catch (const std::exception& exception) {

@@ -26,6 +26,7 @@ struct SimulationResult {
     std::uint64_t io_calls = 0;
     std::uint64_t faults = 0;
     std::uint64_t fsck_runs = 0;
+    std::uint64_t run_twice = 0;
 };
 
 SimulationResult simulate(std::uint64_t seed, const SimulationOptions& options);

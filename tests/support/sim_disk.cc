@@ -26,7 +26,9 @@ void put_pending(std::vector<std::byte>& content, const SimInode::PendingWrite& 
 // hardly meet.
 enum class Survival : std::uint8_t { all, none, by_write, by_sector, prefix };
 
-Survival draw_survival(SimRandom& random) {
+Survival draw_survival(SimSurvival wanted, SimRandom& random) {
+    if (wanted == SimSurvival::all) return Survival::all;
+    if (wanted == SimSurvival::none) return Survival::none;
     switch (random.below(8)) {
         case 0:
         case 1:
@@ -230,7 +232,7 @@ std::uint64_t SimDisk::used_bytes() const noexcept { return pages_used_ * kPageS
 void SimDisk::crash_file(SimInode& file, SimRandom& random) {
     if (!file.dirty) return;
     file.dirty = false;
-    const Survival survival = draw_survival(random);
+    const Survival survival = draw_survival(survival_, random);
     const std::size_t cut = survival == Survival::all    ? file.pending.size()
                             : survival == Survival::none ? 0
                                                          : random.below(file.pending.size() + 1);
@@ -270,7 +272,7 @@ void SimDisk::release_locks() {
 }
 
 void SimDisk::crash(SimRandom& random) {
-    const Survival survival = draw_survival(random);
+    const Survival survival = draw_survival(survival_, random);
     const std::size_t cut = random.below(pending_links_.size() + 1);
     for (std::size_t i = 0; i < pending_links_.size(); ++i) {
         bool kept = survival == Survival::all;

@@ -31,6 +31,9 @@ inline constexpr std::size_t kSectorSize = 512;
 
 enum class SimDiskMode : std::uint8_t { strict, ordered };
 
+// What a power cut leaves of what was not synced: as chance has it, or one of its extremes.
+enum class SimSurvival : std::uint8_t { drawn, all, none };
+
 struct SimInode {
     struct PendingWrite {
         std::uint64_t offset = 0;
@@ -61,6 +64,8 @@ public:
     explicit SimDisk(SimDiskMode mode, std::uint64_t capacity_bytes = 64_MiB);
 
     SimDiskMode mode() const noexcept { return mode_; }
+    SimSurvival survival() const noexcept { return survival_; }
+    void set_survival(SimSurvival survival) noexcept { survival_ = survival; }
 
     // Look-ups by path; the root is the empty path. Null when there is none.
     SimInodePtr find(std::string_view path) const;
@@ -126,6 +131,7 @@ private:
     void forget_if_unlinked(SimInode& inode);
 
     const SimDiskMode mode_;
+    SimSurvival survival_ = SimSurvival::drawn;
     const std::uint64_t capacity_bytes_;
     bool full_ = false;
     std::uint64_t pages_used_ = 0;

@@ -329,6 +329,13 @@ void SimIo::write_in_part(SimInode& file, std::uint64_t offset, ByteView from,
     }
 }
 
+void SimIo::write_before_crash(SimInode& file, std::uint64_t offset, ByteView from,
+                               bool durable) noexcept {
+    if (disk_.survival() == SimSurvival::none) return;
+    if (disk_.survival() == SimSurvival::drawn) return write_in_part(file, offset, from, durable);
+    static_cast<void>(disk_.write(file, offset, from));
+}
+
 // A write that reports success and is not where it should be. False when none was drawn.
 bool SimIo::write_astray(SimInode& file, std::uint64_t offset, ByteView from,
                          bool durable) noexcept {
@@ -356,7 +363,7 @@ Result<void> SimIo::write(SimInode& file, std::uint64_t offset, ByteView from,
     ORB_TRY(enter(durable ? Call::write_dsync : Call::write, file.id, offset, checksum64(from)));
     if (options_.read_only) return fail(errno_code(EROFS));
     if (is_crash_point()) {
-        write_in_part(file, offset, from, durable);
+        write_before_crash(file, offset, from, durable);
         crash();
         return fail(errno_code(EIO));
     }

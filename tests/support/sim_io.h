@@ -116,6 +116,8 @@ private:
     Result<std::size_t> read(SimInode& file, std::uint64_t offset, MutableByteView to) noexcept;
     Result<void> write(SimInode& file, std::uint64_t offset, ByteView from, bool durable) noexcept;
     void write_in_part(SimInode& file, std::uint64_t offset, ByteView from, bool durable) noexcept;
+    void write_before_crash(SimInode& file, std::uint64_t offset, ByteView from,
+                            bool durable) noexcept;
     bool write_astray(SimInode& file, std::uint64_t offset, ByteView from, bool durable) noexcept;
     Result<void> datasync(SimInode& file) noexcept;
     Result<void> allocate(SimInode& file, std::uint64_t offset, std::uint64_t length) noexcept;

@@ -1,0 +1,80 @@
+#include "sim/life.h"
+
+#include <cstdio>
+#include <cstring>
+
+namespace orbitalreg::sim {
+
+namespace {
+
+constexpr std::uint64_t kDiskBytes = 256_MiB;
+
+}  // namespace
+
+SimWorld::SimWorld(std::uint64_t seed, SimDiskMode mode)
+    : random{seed}, disk{mode, kDiskBytes}, universe{random, kInlineSizeMax}, history{universe} {
+    watch_records();
+}
+
+SimWorld::SimWorld(std::uint64_t seed, SimDiskMode mode, const Universe& known)
+    : random{seed}, disk{mode, kDiskBytes}, universe{known}, history{universe} {
+    watch_records();
+}
+
+void SimWorld::watch_records() {
+    disk.watch_writes([this](const SimInode& file, std::uint64_t offset, ByteView bytes) {
+        if (!records.see(file, offset, bytes))
+            fail("a lane's offset " + std::to_string(offset) + " is handed out twice");
+    });
+}
+
+void SimWorld::say(const std::string& line) const {
+    if (verbose) std::fprintf(stderr, "  %s\n", line.c_str());
+}
+
+bool RecordWatch::see(const SimInode& file, std::uint64_t offset, ByteView bytes) {
+    constexpr std::string_view kMagic = "ORBLREC1";  // docs/on-disk-format.md: record header
+    constexpr std::size_t kUidAt = 40;
+    if (bytes.size() < cas::kPageSize ||
+        std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
+        return true;
+    std::uint64_t uid = 0;
+    std::memcpy(&uid, bytes.data() + kUidAt, sizeof uid);
+    return uids_.try_emplace({file.id, offset}, uid).first->second == uid;
+}
+Ending ending_of(const engine::Refusal* refusal) noexcept {
+    if (refusal == nullptr) return {};
+    if (refusal->code.category() != engine::category())
+        return {Ending::Kind::unexpected, Verdict::ok};
+    using engine::Errc;
+    switch (static_cast<Errc>(refusal->code.value())) {
+        case Errc::name_unknown:
+        case Errc::manifest_unknown:
+        case Errc::blob_unknown:
+        case Errc::upload_unknown:
+        case Errc::document_unknown:
+            return {Ending::Kind::answered, Verdict::absent};
+        case Errc::in_use:
+            return {Ending::Kind::answered, Verdict::in_use};
+        case Errc::child_missing:
+            return {Ending::Kind::answered, Verdict::child_missing};
+        case Errc::exists:
+        case Errc::precondition_failed:
+            return {Ending::Kind::answered, Verdict::precondition};
+        case Errc::digest_mismatch:
+            return {Ending::Kind::answered, Verdict::mismatch};
+        case Errc::unknown:
+            return {Ending::Kind::unknown, Verdict::ok};
+        case Errc::no_space:
+        case Errc::read_only:
+        case Errc::overloaded:
+        case Errc::offset_mismatch:
+        case Errc::damaged:
+        case Errc::io_error:
+        case Errc::stopped:
+            return {Ending::Kind::undone, Verdict::ok};
+        default:
+            return {Ending::Kind::unexpected, Verdict::ok};
+    }
+}
+}  // namespace orbitalreg::sim

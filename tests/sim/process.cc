@@ -1,0 +1,105 @@
+#include "sim/process.h"
+
+#include "cas/inspect.h"
+
+namespace orbitalreg::sim {
+
+cas::StoreOptions tiny_options() {
+    cas::StoreOptions options;
+    options.log_segment_size_bytes = 64_KiB;
+    options.lane_target_bytes = 256_KiB;
+    options.inline_size_max_bytes = kInlineSizeMax;
+    options.frame_size_target_bytes = 8_KiB;
+    options.frame_records_max = 8;
+    options.group_size_max_bytes = 16_KiB;
+    options.lanes_writing_max = 4;
+    options.lanes_spare = 1;
+    options.segments_spare = 1;
+    options.lane_step_min_bytes = 16_KiB;
+    options.lane_step_max_bytes = 64_KiB;
+    options.write_size_bytes = 16_KiB;
+    options.lane_writes_in_flight_max = 4;
+    options.memory_limit_bytes = 32_MiB;
+    options.mark_interval_bytes = 64_KiB;
+    return options;
+}
+
+SimProcess::SimProcess(SimWorld& world, std::int64_t now_ns, std::uint64_t crash_at)
+    : world_{world},
+      scheduler_{world.random.draw(), now_ns},
+      clock_{scheduler_},
+      io_{world.disk, world.random, world.trace, {crash_at, {}, false}} {}
+
+SimProcess::~SimProcess() {
+    scheduler_.clear();
+    store_.reset();
+    scheduler_.clear();
+}
+
+Result<void> SimProcess::open(const cas::StoreOptions& options, Log& log) {
+    const auto executor = scheduler_.executor();
+    cas::StoreEnvironment environment{io_,      clock_,     world_.random, log,
+                                      metrics_, {executor}, executor,      true};
+    ORB_TRY(store_, engine::open_embedded(std::move(environment), options, {}));
+    return ok();
+}
+
+Life SimProcess::life() {
+    return {world_, scheduler_, clock_, io_, store_->registry_store(), store_->document_store(),
+            0,      0};
+}
+
+void SimProcess::run_until(const std::function<bool()>& done, const char* complaint) {
+    scheduler_.run_until([&] { return done() || !world_.failure.empty(); }, kStepsMax);
+    if (!done()) world_.fail(complaint);
+}
+
+void SimProcess::audit() {
+    Life life = this->life();
+    bool audited = false;
+    asio::co_spawn(scheduler_.executor(), sim::audit(life, audited), asio::detached);
+    scheduler_.run_until([&] { return audited; }, kStepsMax);
+    if (!audited) world_.fail("the audit never ended");
+}
+
+void SimProcess::stop() {
+    bool stopped = false;
+    const auto run_stop = [](cas::Store& store, bool& done) -> Awaitable<void> {
+        co_await store.stop();
+        done = true;
+    };
+    asio::co_spawn(scheduler_.executor(), run_stop(store_->store(), stopped), asio::detached);
+    scheduler_.run_until([&] { return stopped; }, kStepsMax);
+    if (!stopped) world_.fail("stop() never ended");
+}
+
+QuietState SimProcess::quiet_state() const {
+    QuietState state;
+    state.fingerprint = store_->catalog_fingerprint();
+    const auto add = [&](const Digest& digest) {
+        const auto found = store_->store().find(digest);
+        state.references.push_back(found ? found->references : 0);
+    };
+    for (const SimBlob& blob : world_.universe.blobs) add(blob.digest);
+    for (const SimManifest& manifest : world_.universe.manifests) add(manifest.digest);
+    return state;
+}
+
+void check_at_rest(SimWorld& world, Log& log, const QuietState* quiet) {
+    SimIo io{world.disk, world.random, world.trace, {0, {}, true}};
+    const auto catalog = engine::make_catalog({});
+    const auto report =
+        cas::fsck(io, cas::FsckLevel::normal, *catalog, log, [](std::string_view) {});
+    if (!report) {
+        world.fail("fsck: " + report.error().message());
+        return;
+    }
+    for (const cas::FsckFinding& finding : report.value().findings) {
+        if (finding.severity == cas::FsckFinding::Severity::note) continue;
+        world.fail("fsck: " + finding.code + " at " + finding.where + ": " + finding.detail);
+    }
+    if (quiet != nullptr && catalog->fingerprint() != quiet->fingerprint)
+        world.fail("fsck replayed another state");
+}
+
+}  // namespace orbitalreg::sim

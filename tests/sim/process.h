@@ -1,0 +1,66 @@
+#pragma once
+// SimProcess is the process of one life, from its start on a disk as the last one left it until it is killed, stopped or
+// loses its power.
+//
+// Life     open() -> audit(), run() ... -> stop(), or the destructor, which no killed process would notice.
+// Errors   what is wrong goes to SimWorld::fail().
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "cas/options.h"
+#include "sim/life.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace orbitalreg::sim {
+
+// Of one phase of a life; a request that needs more never ends.
+inline constexpr std::uint64_t kStepsMax = 400'000;
+
+// Limits so small that a few operations meet most of them.
+cas::StoreOptions tiny_options();
+
+// What is true of a store while nobody uses it, and must be true again after the next start.
+struct QuietState {
+    std::uint64_t fingerprint = 0;
+    std::vector<std::uint32_t> references;
+    friend bool operator==(const QuietState&, const QuietState&) = default;
+};
+
+class SimProcess {
+public:
+    // Power is cut at boundary `crash_at`; 0: never.
+    SimProcess(SimWorld& world, std::int64_t now_ns, std::uint64_t crash_at);
+    ~SimProcess();
+
+    Result<void> open(const cas::StoreOptions& options, Log& log);
+    bool is_open() const noexcept { return store_ != nullptr; }
+    Life life();
+    // Steps until `done`; fails the world with `complaint` when that never comes.
+    void run_until(const std::function<bool()>& done, const char* complaint);
+    void audit();
+    // In order: closed frame, clean superblock.
+    void stop();
+    QuietState quiet_state() const;
+
+    SimScheduler& scheduler() noexcept { return scheduler_; }
+    SimClock& clock() noexcept { return clock_; }
+    SimIo& io() noexcept { return io_; }
+    engine::EmbeddedStore& store() noexcept { return *store_; }
+
+private:
+    SimWorld& world_;
+    SimScheduler scheduler_;
+    SimClock clock_;
+    Metrics metrics_;
+    SimIo io_;
+    std::unique_ptr<engine::EmbeddedStore> store_;
+};
+
+// fsck of the store at rest must have nothing to say, and replay `quiet`, when that is known.
+void check_at_rest(SimWorld& world, Log& log, const QuietState* quiet);
+
+}  // namespace orbitalreg::sim
