@@ -63,7 +63,12 @@ public:
     virtual void visit_references(const std::function<void(BlobId)>& edge) const = 0;
     // What a checkpoint holds of the catalog, in the order in which rows are loaded; the tables live as long as the
     // machine. After load() of every row the state is as if the frames up to the checkpoint had been applied.
-    virtual std::vector<CheckpointTable*> checkpoint_tables() { return {}; }
+    virtual std::vector<CheckpointTable*> checkpoint_tables() = 0;
+    // The tables whose rows are references, to be walked for a recount, perhaps while those above are walked too.
+    virtual std::vector<CheckpointTable*> recount_tables() = 0;
+    // Calls `edge` once for each reference of a row that one of them walked.
+    virtual void visit_row_references(std::uint16_t table, ByteView row,
+                                      const std::function<void(BlobId)>& edge) const = 0;
     // A checksum over the whole state, equal for equal states however they were reached. For tests and fsck.
     virtual std::uint64_t fingerprint() const = 0;
 };

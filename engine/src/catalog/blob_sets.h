@@ -32,6 +32,10 @@ public:
         return (*chunks_[number])[blob.value % kChunkRows];
     }
 
+    // Above the id of every set that is not empty.
+    std::uint32_t end_id() const noexcept {
+        return static_cast<std::uint32_t>(chunks_.size()) * kChunkRows;
+    }
     // Ids in all sets.
     std::size_t total() const noexcept;
     // Of the rows; without what large sets keep on the heap.

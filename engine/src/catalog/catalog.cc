@@ -76,6 +76,7 @@ void Catalog::apply_record(const cas::FrameContext&, const LinkDeleteRecord& rec
 void Catalog::apply_record(const cas::FrameContext&, const RepositoryPutRecord& record,
                            cas::ReferenceSink&) {
     std::unique_lock lock{repositories_mutex_};
+    repository_rows_.before_change(record.object.name);
     repositories_.insert_or_assign(record.object.name, record.object);
 }
 

@@ -37,6 +37,10 @@ public:
                cas::ReferenceSink& references) noexcept override;
     void forget(cas::BlobId blob, const Digest& digest) noexcept override;
     void visit_references(const std::function<void(cas::BlobId)>& edge) const override;
+    std::vector<cas::CheckpointTable*> checkpoint_tables() override;
+    std::vector<cas::CheckpointTable*> recount_tables() override;
+    void visit_row_references(std::uint16_t table, ByteView row,
+                              const std::function<void(cas::BlobId)>& edge) const override;
     std::uint64_t fingerprint() const override;
 
     // --- look-ups ---
@@ -64,6 +68,15 @@ private:
         std::string prefix;
         std::function<void(const std::string&)> changed;
     };
+    struct RepositoryRows {
+        using Key = RepositoryName;
+        Catalog* catalog;
+
+        std::optional<Key> next(const std::optional<Key>& after) const;
+        void encode(const Key& name, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const;
+        Result<void> loaded() const { return ok(); }
+    };
 
     void apply_record(const cas::FrameContext& frame, const ManifestPutRecord& record,
                       cas::ReferenceSink& references);
@@ -85,13 +98,14 @@ private:
                       cas::ReferenceSink& references);
     void tell_watchers(const std::string& name);
 
-    ImageTable images_;
     ManifestTable manifests_;
+    ImageTable images_{manifests_};
     DocumentTable documents_;
     RequestTable requests_;
 
     mutable std::shared_mutex repositories_mutex_;
     std::map<RepositoryName, RepositoryObject> repositories_;
+    cas::WalkedTable<RepositoryRows> repository_rows_{number_of(TableNumber::repositories), {this}};
 
     std::mutex watches_mutex_;
     std::vector<std::weak_ptr<Watch>> watches_;

@@ -16,7 +16,12 @@ bool is_expired(const Document& document, std::uint64_t now_store_time_ms) noexc
 void DocumentTable::put(Document document, std::uint64_t now_store_time_ms) {
     std::unique_lock lock{mutex_};
     sweep(now_store_time_ms);
+    walked_rows_.before_change(document.name);
     erase(document.name);
+    insert(std::move(document));
+}
+
+void DocumentTable::insert(Document document) {
     bytes_ += document.bytes.size() + document.name.size();
     if (document.expires_store_time_ms != 0)
         expiries_.emplace(document.expires_store_time_ms, document.name);
@@ -41,6 +46,7 @@ void DocumentTable::sweep(std::uint64_t now_store_time_ms) {
 void DocumentTable::erase(const std::string& name) {
     const auto found = documents_.find(name);
     if (found == documents_.end()) return;
+    walked_rows_.before_change(name);
     const auto& document = found->second;
     bytes_ -= document.bytes.size() + document.name.size();
     if (document.expires_store_time_ms != 0)

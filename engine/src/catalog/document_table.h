@@ -4,8 +4,13 @@
 // An expired document is absent to every look-up from the moment store time passes it; its memory
 // goes with one of the next writes, each of which removes at most kSweepMax of them.
 //
+// Stored   by name, expired ones too until they are swept.
+//
 // Threads  changes only from apply(), one thread; look-ups from any.
 
+#include "base/result.h"
+#include "cas/walked_table.h"
+#include "catalog/table_number.h"
 #include "engine/document_store.h"
 
 #include <cstdint>
@@ -15,6 +20,7 @@
 #include <shared_mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace orbitalreg::engine {
 
@@ -36,7 +42,21 @@ public:
     std::uint64_t fingerprint() const;
     std::uint64_t memory_bytes() const;
 
+    // The sequencer, and whoever opens the store.
+    cas::CheckpointTable& checkpoint_table() noexcept { return walked_rows_; }
+
 private:
+    struct Rows {
+        using Key = std::string;
+        DocumentTable* table;
+
+        std::optional<Key> next(const std::optional<Key>& after) const;
+        void encode(const Key& name, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const;
+        Result<void> loaded() const { return ok(); }
+    };
+
+    void insert(Document document);
     void sweep(std::uint64_t now_store_time_ms);
     void erase(const std::string& name);
 
@@ -44,6 +64,8 @@ private:
     std::map<std::string, Document, std::less<>> documents_;
     std::set<std::pair<std::uint64_t, std::string>> expiries_;
     std::uint64_t bytes_ = 0;
+
+    cas::WalkedTable<Rows> walked_rows_{number_of(TableNumber::documents), {this}};
 };
 
 }  // namespace orbitalreg::engine

@@ -31,6 +31,19 @@ bool IdSet::contains(std::uint32_t id) const noexcept {
     return std::binary_search(begin(), end(), id);
 }
 
+void IdSet::assign(std::span<const std::uint32_t> ids) {
+    IdSet assigned;
+    if (ids.size() == 1) {
+        assigned.words_ = {kSingle, ids[0]};
+    } else if (!ids.empty()) {
+        auto* exact = make_block(static_cast<std::uint32_t>(ids.size()));
+        std::copy(ids.begin(), ids.end(), exact->ids());
+        exact->size = exact->capacity;
+        assigned.keep(exact);
+    }
+    *this = std::move(assigned);
+}
+
 bool IdSet::insert(std::uint32_t id) {
     if (empty()) {
         words_ = {kSingle, id};

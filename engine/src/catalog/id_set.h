@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 namespace orbitalreg::engine {
@@ -26,6 +27,8 @@ public:
     bool empty() const noexcept { return words_ == Words{}; }
     std::uint32_t size() const noexcept;
     bool contains(std::uint32_t id) const noexcept;
+    // These and no others, which ascend, in no more memory than they need.
+    void assign(std::span<const std::uint32_t> ids);
     // False if it was there already.
     bool insert(std::uint32_t id);
     // False if it was not there.

@@ -2,25 +2,13 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "catalog/image.h"
 
 #include <algorithm>
 
 namespace orbitalreg::engine {
 
 namespace {
-
-struct NameHash {
-    using is_transparent = void;
-    using is_avalanching = void;
-    std::size_t operator()(std::string_view name) const noexcept {
-        return checksum64(as_bytes(name));
-    }
-};
-
-struct NameEqual {
-    using is_transparent = void;
-    bool operator()(std::string_view a, std::string_view b) const noexcept { return a == b; }
-};
 
 bool matches(const Referrer& referrer, const ReferrersQuery& query) {
     const auto& types = query.artifact_types;
@@ -52,33 +40,8 @@ std::uint64_t checksum_of(const Referrer& referrer) noexcept {
 
 }  // namespace
 
-struct ImageTable::Image {
-    std::string name;
-    std::uint32_t number = 0;
-    boost::unordered_flat_set<std::uint32_t> links;
-    boost::unordered_flat_map<std::uint32_t, ManifestEntry> manifests;
-    std::map<std::string, std::uint32_t, std::less<>> tags;
-    std::map<Digest, std::map<Digest, Referrer>>
-        referrers;  // by subject, then by the referrer itself
-    std::map<std::uint32_t, std::pair<Digest, Digest>>
-        subjects;  // of the manifests that have one: subject, own digest
-};
-
-struct ImageTable::Shard {
-    mutable std::shared_mutex mutex;
-    boost::unordered_flat_map<std::string, std::unique_ptr<Image>, NameHash, NameEqual> images;
-
-    const Image* find(std::string_view name) const noexcept {
-        const auto found = images.find(name);
-        return found == images.end() ? nullptr : found->second.get();
-    }
-    Image* find(std::string_view name) noexcept {
-        const auto found = images.find(name);
-        return found == images.end() ? nullptr : found->second.get();
-    }
-};
-
-ImageTable::ImageTable() : shards_{std::make_unique<std::array<Shard, kShards>>()} {}
+ImageTable::ImageTable(ManifestTable& manifests)
+    : manifest_table_{manifests}, shards_{std::make_unique<std::array<Shard, kShards>>()} {}
 ImageTable::~ImageTable() = default;
 
 ImageTable::Shard& ImageTable::shard_of(std::string_view image) const noexcept {
@@ -93,12 +56,13 @@ ImageTable::Image& ImageTable::obtain(Shard& shard, std::string_view name) {
         std::unique_lock lock{owners_mutex_};
         if (free_numbers_.empty()) {
             made->number = static_cast<std::uint32_t>(by_number_.size());
-            by_number_.push_back(made.get());
+            by_number_.push_back(nullptr);
         } else {
             made->number = free_numbers_.back();
             free_numbers_.pop_back();
-            by_number_[made->number] = made.get();
         }
+        name_rows_.before_change(made->number);
+        by_number_[made->number] = made.get();
     }
     auto& image = *made;
     shard.images.emplace(image.name, std::move(made));
@@ -110,10 +74,16 @@ void ImageTable::drop_if_empty(Shard& shard, Image& image) {
     ORB_ASSERT(image.tags.empty() && image.subjects.empty());
     {
         std::unique_lock lock{owners_mutex_};
+        name_rows_.before_change(image.number);
         by_number_[image.number] = nullptr;
         free_numbers_.push_back(image.number);
     }
     shard.images.erase(shard.images.find(std::string_view{image.name}));
+}
+
+void ImageTable::before_change_of(const Image& image, std::uint32_t manifest) {
+    held_rows_.before_change({image.number, manifest});
+    recounted_rows_.before_change({image.number, manifest});
 }
 
 void ImageTable::list(const std::string& name) {
@@ -132,7 +102,9 @@ void ImageTable::add_link(std::string_view name, cas::BlobId blob) {
     auto& shard = shard_of(name);
     std::unique_lock lock{shard.mutex};
     auto& image = obtain(shard, name);
-    if (!image.links.insert(blob.value).second) return;
+    if (image.links.contains(blob.value)) return;
+    link_rows_.before_change({blob.value, image.number});
+    image.links.insert(blob.value);
     link_count_.fetch_add(1, std::memory_order_relaxed);
     std::unique_lock owners_lock{owners_mutex_};
     owners_.change(blob).insert(image.number);
@@ -142,7 +114,9 @@ void ImageTable::remove_link(std::string_view name, cas::BlobId blob) {
     auto& shard = shard_of(name);
     std::unique_lock lock{shard.mutex};
     auto* image = shard.find(name);
-    if (image == nullptr || image->links.erase(blob.value) == 0) return;
+    if (image == nullptr || !image->links.contains(blob.value)) return;
+    link_rows_.before_change({blob.value, image->number});
+    image->links.erase(blob.value);
     link_count_.fetch_sub(1, std::memory_order_relaxed);
     {
         std::unique_lock owners_lock{owners_mutex_};
@@ -183,6 +157,7 @@ bool ImageTable::put_manifest(std::string_view name, cas::BlobId manifest,
     std::unique_lock lock{shard.mutex};
     auto& image = obtain(shard, name);
     const bool first = image.manifests.empty();
+    before_change_of(image, manifest.value);
     const auto [entry, inserted] = image.manifests.try_emplace(manifest.value);
     entry->second.kind = described.kind;
     note_referrer(image, manifest, described, subject);
@@ -205,10 +180,12 @@ bool ImageTable::remove_manifest(std::string_view name, cas::BlobId manifest) {
             ++tag;
             continue;
         }
+        tag_rows_.before_change({image->number, tag->first});
         tag = image->tags.erase(tag);
         tag_count_.fetch_sub(1, std::memory_order_relaxed);
         --tags_left;
     }
+    before_change_of(*image, manifest.value);
     drop_referrer(*image, manifest);
     image->manifests.erase(manifest.value);
     manifest_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -218,6 +195,7 @@ bool ImageTable::remove_manifest(std::string_view name, cas::BlobId manifest) {
 }
 
 void ImageTable::point_tag(Image& image, const std::string& tag, cas::BlobId manifest) {
+    tag_rows_.before_change({image.number, tag});
     const auto [place, inserted] = image.tags.try_emplace(tag, manifest.value);
     if (inserted) {
         tag_count_.fetch_add(1, std::memory_order_relaxed);
@@ -243,6 +221,7 @@ void ImageTable::remove_tag(std::string_view name, const std::string& tag) {
     if (image == nullptr) return;
     const auto place = image->tags.find(tag);
     if (place == image->tags.end()) return;
+    tag_rows_.before_change({image->number, tag});
     --image->manifests.at(place->second).tag_count;
     image->tags.erase(place);
     tag_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -430,10 +409,10 @@ std::uint64_t ImageTable::memory_bytes() const {
     constexpr std::uint64_t kImageBytes =
         sizeof(Image) + 160;                 // with its name, twice, and its slot
     constexpr std::uint64_t kLinkBytes = 8;  // in a set that is two thirds full
-    constexpr std::uint64_t kManifestBytes = 20;
+    constexpr std::uint64_t kManifestBytes = 64;
     constexpr std::uint64_t kTagBytes = 96;
     std::shared_lock lock{owners_mutex_};
-    const std::uint64_t images = by_number_.size() - free_numbers_.size();
+    const std::uint64_t images = by_number_.size() - 1 - free_numbers_.size();
     return images * kImageBytes + link_count_.load(std::memory_order_relaxed) * kLinkBytes +
            manifest_count_.load(std::memory_order_relaxed) * kManifestBytes +
            tag_count_.load(std::memory_order_relaxed) * kTagBytes +

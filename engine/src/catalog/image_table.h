@@ -11,16 +11,19 @@
 //   I2  an image name exists while it has a link or a manifest, and is listed while it has a manifest.
 //   I3  blob b has image name i among its owners if and only if i has a link to b.
 //
+// Stored   names by number, and by the numbers of image names their manifests, tags and links: four
+//          tables of a checkpoint. Whoever changes a row of one tells it first.
+//
 // Threads  changes only from apply(), one thread; look-ups from any. Look-ups copy out.
 
 #include "base/digest.h"
+#include "base/result.h"
 #include "cas/references.h"
+#include "cas/walked_table.h"
 #include "catalog/blob_sets.h"
+#include "catalog/table_number.h"
 #include "engine/names.h"
 #include "engine/registry_store.h"
-
-#include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
 
 #include <array>
 #include <atomic>
@@ -33,9 +36,12 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace orbitalreg::engine {
+
+class ManifestTable;
 
 class ImageTable {
 public:
@@ -45,7 +51,8 @@ public:
     };
     enum class Presence : std::uint8_t { nothing, links_only, manifests };
 
-    ImageTable();
+    // `manifests` is told who holds its rows while a checkpoint is loaded.
+    explicit ImageTable(ManifestTable& manifests);
     ~ImageTable();
 
     // --- apply only ---
@@ -61,6 +68,13 @@ public:
     bool remove_manifest(std::string_view image, cas::BlobId manifest);
     void set_tag(std::string_view image, const std::string& tag, cas::BlobId manifest);
     void remove_tag(std::string_view image, const std::string& tag);
+
+    // --- checkpoints: the sequencer, and whoever opens the store ---
+    // In load order, behind the manifests.
+    std::vector<cas::CheckpointTable*> checkpoint_tables();
+    // The manifests that image names hold, walked apart from the checkpoint.
+    cas::CheckpointTable& recount_table() noexcept { return recounted_rows_; }
+    static cas::BlobId held_manifest_of_row(ByteView row) noexcept;
 
     // --- any thread ---
     Presence presence(std::string_view image) const;
@@ -90,9 +104,52 @@ private:
     struct Shard;
     static constexpr std::size_t kShards = 64;
 
+    using ManifestKey = std::pair<std::uint32_t, std::uint32_t>;  // image number, manifest
+    using TagKey = std::pair<std::uint32_t, std::string>;         // image number, tag
+    using LinkKey = std::pair<std::uint32_t, std::uint32_t>;      // blob, image number
+
+    struct NameRows {
+        using Key = std::uint32_t;
+        ImageTable* table;
+
+        std::optional<Key> next(const std::optional<Key>& after) const noexcept;
+        void encode(Key number, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const;
+        Result<void> loaded() const;
+    };
+    struct HeldRows {
+        using Key = ManifestKey;
+        ImageTable* table;
+
+        std::optional<Key> next(const std::optional<Key>& after) const;
+        void encode(const Key& key, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const;
+        Result<void> loaded() const;
+    };
+    struct TagRows {
+        using Key = TagKey;
+        ImageTable* table;
+
+        std::optional<Key> next(const std::optional<Key>& after) const;
+        void encode(const Key& key, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const;
+        Result<void> loaded() const { return ok(); }
+    };
+    struct LinkRows {
+        using Key = LinkKey;
+        ImageTable* table;
+
+        std::optional<Key> next(const std::optional<Key>& after) const;
+        void encode(const Key& key, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const;
+        Result<void> loaded() const;
+    };
+
     Shard& shard_of(std::string_view image) const noexcept;
+    Image* image_of(std::uint32_t number) const noexcept;
     Image& obtain(Shard& shard, std::string_view image);
     void drop_if_empty(Shard& shard, Image& image);
+    void before_change_of(const Image& image, std::uint32_t manifest);
     void list(const std::string& name);
     void unlist(const std::string& name);
     void point_tag(Image& image, const std::string& tag, cas::BlobId manifest);
@@ -100,6 +157,7 @@ private:
                        const std::optional<Digest>& subject);
     void drop_referrer(Image& image, cas::BlobId manifest);
 
+    ManifestTable& manifest_table_;
     std::unique_ptr<std::array<Shard, kShards>> shards_;
 
     // Image names that hold a manifest, in byte order.
@@ -109,13 +167,19 @@ private:
     // Who links a blob, by image number. Written by apply(), read by owners().
     mutable std::shared_mutex owners_mutex_;
     BlobSets owners_;
-    std::vector<Image*> by_number_;
+    std::vector<Image*> by_number_{nullptr};  // 0 is no number
     std::vector<std::uint32_t> free_numbers_;
 
     std::atomic<std::uint64_t> manifest_count_{0};
     std::atomic<std::uint64_t> tag_count_{0};
     std::atomic<std::uint64_t> link_count_{0};
     std::atomic<std::uint64_t> referrer_bytes_{0};
+
+    cas::WalkedTable<NameRows> name_rows_{number_of(TableNumber::image_names), {this}};
+    cas::WalkedTable<HeldRows> held_rows_{number_of(TableNumber::held_manifests), {this}};
+    cas::WalkedTable<HeldRows> recounted_rows_{number_of(TableNumber::held_manifests), {this}};
+    cas::WalkedTable<TagRows> tag_rows_{number_of(TableNumber::tags), {this}};
+    cas::WalkedTable<LinkRows> link_rows_{number_of(TableNumber::links), {this}};
 };
 
 }  // namespace orbitalreg::engine

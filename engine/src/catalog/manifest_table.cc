@@ -5,9 +5,15 @@
 
 namespace orbitalreg::engine {
 
+void ManifestTable::before_change_of(cas::BlobId manifest) {
+    walked_rows_.before_change(manifest.value);
+    recounted_rows_.before_change(manifest.value);
+}
+
 void ManifestTable::add(cas::BlobId manifest, const Digest& digest, std::uint64_t size_bytes,
                         cas::ReferenceSink& references) {
     std::unique_lock lock{mutex_};
+    before_change_of(manifest);
     auto& row = rows_[manifest.value];
     row.digest = digest;
     row.size_bytes = size_bytes;
@@ -20,7 +26,9 @@ void ManifestTable::add_child(cas::BlobId manifest, cas::BlobId child,
     std::unique_lock lock{mutex_};
     const auto row = rows_.find(manifest.value);
     ORB_ASSERT(row != rows_.end());
-    if (!row->second.children.insert(child.value)) return;
+    if (row->second.children.contains(child.value)) return;
+    before_change_of(manifest);
+    row->second.children.insert(child.value);
     users_.change(child).insert(manifest.value);
     ++edges_;
     references.hold(child);
@@ -32,6 +40,7 @@ void ManifestTable::remove(cas::BlobId manifest, cas::ReferenceSink& references)
     ORB_ASSERT(row != rows_.end() && row->second.image_count > 0);
     references.release(manifest);
     if (--row->second.image_count > 0) return;
+    before_change_of(manifest);
     for (const auto child : row->second.children) {
         const bool was_user = users_.change(cas::BlobId{child}).erase(manifest.value);
         ORB_ASSERT(was_user);
@@ -93,9 +102,10 @@ std::uint64_t ManifestTable::fingerprint() const {
 }
 
 std::uint64_t ManifestTable::memory_bytes() const {
-    constexpr std::uint64_t kEdgeBytes = 6;  // in a block that is two thirds full
+    constexpr std::uint64_t kEdgeBytes = 6;   // in a block that is two thirds full
+    constexpr std::uint64_t kNodeBytes = 56;  // of the map, with the key and the allocation
     std::shared_lock lock{mutex_};
-    return rows_.bucket_count() * (sizeof(Row) + 9) + edges_ * kEdgeBytes + users_.memory_bytes();
+    return rows_.size() * (sizeof(Row) + kNodeBytes) + edges_ * kEdgeBytes + users_.memory_bytes();
 }
 
 void ManifestTable::check_invariants() const {

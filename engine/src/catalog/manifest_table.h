@@ -9,17 +9,21 @@
 //   I2  each image name holds the manifest's own blob once; each row holds each of its children once.
 //   I3  c is a child of m if and only if m is a user of c.
 //
+// Stored   rows in the order of manifests' blob ids, without the count of image names.
+//
 // Threads  changes only from apply(), one thread; look-ups from any.
 
 #include "base/digest.h"
+#include "base/result.h"
 #include "cas/references.h"
+#include "cas/walked_table.h"
 #include "catalog/blob_sets.h"
 #include "catalog/id_set.h"
-
-#include <boost/unordered/unordered_flat_map.hpp>
+#include "catalog/table_number.h"
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <shared_mutex>
 #include <vector>
@@ -40,6 +44,17 @@ public:
     void add_child(cas::BlobId manifest, cas::BlobId child, cas::ReferenceSink& references);
     // One image name fewer; the last one releases the children.
     void remove(cas::BlobId manifest, cas::ReferenceSink& references);
+
+    // --- checkpoints: the sequencer, and whoever opens the store ---
+    cas::CheckpointTable& checkpoint_table() noexcept { return walked_rows_; }
+    // The same rows, walked apart from the checkpoint.
+    cas::CheckpointTable& recount_table() noexcept { return recounted_rows_; }
+    // Calls `edge` for each strong edge of a row that this process encoded.
+    static void visit_row_children(ByteView row, const std::function<void(cas::BlobId)>& edge);
+    // One image name more holds a loaded row. False when there is no such row.
+    bool load_holder(cas::BlobId manifest);
+    // I1, once everything is loaded.
+    bool each_is_held() const;
 
     // --- any thread ---
     std::optional<Known> find(cas::BlobId manifest) const;
@@ -63,11 +78,26 @@ private:
         IdSet children;
         Digest digest;
     };
+    struct Rows {
+        using Key = std::uint32_t;
+        ManifestTable* table;
+
+        std::optional<Key> next(const std::optional<Key>& after) const;
+        void encode(Key manifest, std::vector<std::byte>& bytes) const;
+        Result<void> load(ByteView bytes) const;
+        Result<void> loaded() const { return ok(); }
+    };
+
+    void before_change_of(cas::BlobId manifest);
 
     mutable std::shared_mutex mutex_;
-    boost::unordered_flat_map<std::uint32_t, Row> rows_;
+    // In the order of a checkpoint's rows; and without the stop of a hash table that grows.
+    std::map<std::uint32_t, Row> rows_;
     BlobSets users_;  // the manifests that have it as a child
     std::uint64_t edges_ = 0;
+
+    cas::WalkedTable<Rows> walked_rows_{number_of(TableNumber::manifests), {this}};
+    cas::WalkedTable<Rows> recounted_rows_{number_of(TableNumber::manifests), {this}};
 };
 
 }  // namespace orbitalreg::engine

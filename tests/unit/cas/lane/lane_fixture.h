@@ -27,6 +27,10 @@ public:
                ReferenceSink&) noexcept override {}
     void forget(BlobId, const Digest&) noexcept override {}
     void visit_references(const std::function<void(BlobId)>&) const override {}
+    std::vector<CheckpointTable*> checkpoint_tables() override { return {}; }
+    std::vector<CheckpointTable*> recount_tables() override { return {}; }
+    void visit_row_references(std::uint16_t, ByteView,
+                              const std::function<void(BlobId)>&) const override {}
     std::uint64_t fingerprint() const override { return 0; }
 };
 
