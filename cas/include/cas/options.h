@@ -47,6 +47,8 @@ struct StoreOptions {
     std::int64_t uploads_idle_expiry_ms = 24 * 3600 * 1000LL;
     std::uint32_t uploads_open_max = 100'000;      // marked sessions
     std::uint32_t uploads_closed_max = 1'000'000;  // remembered closes
+    // How often all references are recounted in the background; a difference is a bug and ends collection.
+    std::int64_t recount_interval_ms = 7 * 24 * 3600 * 1000LL;
     std::uint32_t rehash_max = 2;                  // sha512 computed from stored bytes, at once
 };
 
