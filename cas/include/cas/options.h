@@ -49,7 +49,7 @@ struct StoreOptions {
     std::uint32_t uploads_closed_max = 1'000'000;  // remembered closes
     // How often all references are recounted in the background; a difference is a bug and ends collection.
     std::int64_t recount_interval_ms = 7 * 24 * 3600 * 1000LL;
-    std::uint32_t rehash_max = 2;                  // sha512 computed from stored bytes, at once
+    std::uint32_t rehash_max = 2;  // sha512 computed from stored bytes, at once
 };
 
 }  // namespace orbitalreg::cas
