@@ -89,7 +89,7 @@ void CaseRun::end(SimProcess& process) {
 // Until the power is cut.
 void CaseRun::do_script() {
     while (world_.failure.empty()) {
-        SimProcess process{world_, now_ns_, cut_left()};
+        SimProcess process{world_, now_ns_, {.crash_at = cut_left()}};
         if (open(process)) {
             Life life = process.life();
             while (!process.io().crashed() && world_.failure.empty() && script_.begin(life))
@@ -111,13 +111,13 @@ void CaseRun::do_script() {
 void CaseRun::recover() {
     const std::uint64_t number = case_.cut * 3 + static_cast<std::uint64_t>(case_.survival);
     if (number % 2 == 1) {
-        SimProcess process{world_, now_ns_, 1 + number / 2 % kNestedCuts};
+        SimProcess process{world_, now_ns_, {.crash_at = 1 + number / 2 % kNestedCuts}};
         if (open(process)) process.audit();
         end(process);
     }
     QuietState quiet;
     for (int times = 0; times < 2 && world_.failure.empty(); ++times) {
-        SimProcess process{world_, now_ns_, 0};
+        SimProcess process{world_, now_ns_, {}};
         if (!open(process)) return;
         if (times > 0 && !(process.quiet_state() == quiet))
             world_.fail("a second recovery changed the state");

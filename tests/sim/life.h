@@ -45,7 +45,9 @@ struct ClosedSession {
 // What was done to the disk behind the store's back.
 enum class Damage : std::uint8_t {
     none,
-    rot,  // bits flipped, writes misdirected: the store may refuse to serve, or to open
+    rot,    // bits flipped: the store may refuse to serve, or to open
+    stale,  // writes lost or misdirected, files of another time or place: as rot, and uploads may be lost; but the state
+    // that is served is the right one
     lost_frame,  // one write of the log was reported and never made: the store may refuse to open, or to serve those
     // bytes, but a state without that frame is no state to serve
 };
@@ -81,6 +83,9 @@ struct SimWorld {
     // Wrong bytes are never served. Short of that, damage excuses:
     bool content_excused() const noexcept { return damage != Damage::none; }
     bool state_excused() const noexcept { return damage == Damage::rot; }
+    bool sessions_excused() const noexcept {
+        return damage == Damage::rot || damage == Damage::stale;
+    }
     std::uint64_t operations = 0;
     std::uint64_t acknowledged = 0;
     std::string failure;  // the first one; empty while all is well
@@ -102,11 +107,20 @@ struct Life {
     SimIo& io;
     engine::RegistryStore& store;
     engine::DocumentStore& documents;
+    const cas::Store& blobs;
     std::uint64_t operations_left = 0;
     std::size_t clients = 0;  // still running
+    bool astray = false;      // writes are lost or misdirected in this life
 
     bool content_excused() const noexcept {
         return world.content_excused() || io.silent_faults() > 0;
+    }
+    // Of what lies in a lane, or is read from the log.
+    bool absence_excused() const noexcept {
+        return world.damage == Damage::stale || (io.silent_faults() > 0 && astray);
+    }
+    bool sessions_excused() const noexcept {
+        return world.sessions_excused() || (io.silent_faults() > 0 && astray);
     }
     bool stopping() const noexcept {
         return io.crashed() || operations_left == 0 || !world.failure.empty();

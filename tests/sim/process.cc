@@ -24,11 +24,11 @@ cas::StoreOptions tiny_options() {
     return options;
 }
 
-SimProcess::SimProcess(SimWorld& world, std::int64_t now_ns, std::uint64_t crash_at)
+SimProcess::SimProcess(SimWorld& world, std::int64_t now_ns, const SimIoOptions& options)
     : world_{world},
       scheduler_{world.random.draw(), now_ns},
       clock_{scheduler_},
-      io_{world.disk, world.random, world.trace, {crash_at, {}, false}} {}
+      io_{world.disk, world.random, world.trace, options} {}
 
 SimProcess::~SimProcess() {
     scheduler_.clear();
@@ -45,8 +45,16 @@ Result<void> SimProcess::open(const cas::StoreOptions& options, Log& log) {
 }
 
 Life SimProcess::life() {
-    return {world_, scheduler_, clock_, io_, store_->registry_store(), store_->document_store(),
-            0,      0};
+    return {world_,
+            scheduler_,
+            clock_,
+            io_,
+            store_->registry_store(),
+            store_->document_store(),
+            store_->store(),
+            0,
+            0,
+            false};
 }
 
 void SimProcess::run_until(const std::function<bool()>& done, const char* complaint) {
@@ -86,7 +94,7 @@ QuietState SimProcess::quiet_state() const {
 }
 
 void check_at_rest(SimWorld& world, Log& log, const QuietState* quiet) {
-    SimIo io{world.disk, world.random, world.trace, {0, {}, true}};
+    SimIo io{world.disk, world.random, world.trace, {.read_only = true}};
     const auto catalog = engine::make_catalog({});
     const auto report =
         cas::fsck(io, cas::FsckLevel::normal, *catalog, log, [](std::string_view) {});

@@ -32,8 +32,7 @@ struct QuietState {
 
 class SimProcess {
 public:
-    // Power is cut at boundary `crash_at`; 0: never.
-    SimProcess(SimWorld& world, std::int64_t now_ns, std::uint64_t crash_at);
+    SimProcess(SimWorld& world, std::int64_t now_ns, const SimIoOptions& options);
     ~SimProcess();
 
     Result<void> open(const cas::StoreOptions& options, Log& log);

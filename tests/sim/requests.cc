@@ -149,6 +149,13 @@ bool conclude(Life& life, int number, const Operation& operation, const engine::
     world.trace.hash = mix64(world.trace.hash, static_cast<std::uint64_t>(ending.kind) * 16 +
                                                    static_cast<std::uint64_t>(ending.verdict));
     bool explained = true;
+    // A damaged blob answers as absent.
+    const bool missing =
+        ending.verdict == Verdict::absent || ending.verdict == Verdict::child_missing;
+    if (missing && life.absence_excused()) {
+        static_cast<void>(world.history.end_undone(number));
+        return false;
+    }
     switch (ending.kind) {
         case Ending::Kind::answered:
             ++world.acknowledged;

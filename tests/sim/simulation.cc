@@ -1,5 +1,6 @@
 #include "sim/simulation.h"
 
+#include "sim/harm.h"
 #include "sim/process.h"
 
 #include <algorithm>
@@ -14,25 +15,23 @@ constexpr std::uint64_t kNestedCrashesMax = 3;
 constexpr std::int64_t kYearNs = 365LL * 24 * 3600 * 1'000'000'000;
 
 // What a seed is about, besides power cuts.
-enum class Theme : std::uint8_t { crashes, errors, rot, lost_frame };
+enum class Theme : std::uint8_t {
+    crashes,
+    errors,      // calls that fail, and say so
+    rot,         // bits that flip
+    lost_frame,  // a durable write that was never made
+    stale_tail,  // a frame that cannot be read once, and is there again when its place was given to another
+    astray,    // writes that are lost, or land elsewhere in their file
+    rollback,  // files that go back to what they were, or are put over others
+};
 
 Theme draw_theme(SimRandom& random) {
-    switch (random.below(20)) {
-        case 0:
-        case 1:
-        case 2:
-        case 3:
-        case 4:
-            return Theme::errors;
-        case 5:
-        case 6:
-        case 7:
-            return Theme::rot;
-        case 8:
-            return Theme::lost_frame;
-        default:
-            return Theme::crashes;
-    }
+    static constexpr Theme kThemes[]{
+        Theme::crashes, Theme::crashes, Theme::crashes,    Theme::crashes,    Theme::crashes,
+        Theme::crashes, Theme::crashes, Theme::crashes,    Theme::crashes,    Theme::crashes,
+        Theme::errors,  Theme::errors,  Theme::errors,     Theme::errors,     Theme::rot,
+        Theme::rot,     Theme::astray,  Theme::lost_frame, Theme::stale_tail, Theme::rollback};
+    return kThemes[random.below(std::size(kThemes))];
 }
 
 cas::StoreOptions draw_options(SimRandom& random) {
@@ -59,6 +58,13 @@ SimFaults draw_errors(SimRandom& random) {
     faults.sync_error = rare();
     faults.dsync_error = random.coin() ? 0 : rare();
     faults.no_space = rare();
+    return faults;
+}
+
+SimFaults draw_astray(SimRandom& random) {
+    SimFaults faults;
+    faults.lost_write = random.coin() ? 0 : random.between(5, 200);
+    faults.misdirected_write = random.coin() ? 0 : random.between(5, 200);
     return faults;
 }
 
@@ -93,6 +99,7 @@ private:
     void use(SimProcess& process, const Plan& plan);
     void run_clients(SimProcess& process, Life& life, const Plan& plan);
     void finish_life(SimProcess& process, const Plan& plan);
+    void note_damage(SimProcess& process);
     void harm();
     void fsck();
     void finale();
@@ -109,6 +116,8 @@ private:
     bool ever_opened_ = false;                // before that there may be no store to look at
     bool refused_ = false;                    // damage made the store refuse to open, as it may
     std::optional<QuietState> quiet_;
+    FileMemory memory_;
+    SimStalePlace stale_;
     std::unique_ptr<Log> talking_;
     Log* log_ = &null_log();
     SimulationResult result_;
@@ -175,15 +184,16 @@ void Simulation::use(SimProcess& process, const Plan& plan) {
     process.audit();
     if (process.io().crashed() || over()) return;
     if (plan.faults && theme_ == Theme::errors) process.io().set_faults(draw_errors(world_.random));
-    if (plan.faults && theme_ == Theme::lost_frame) {
-        process.io().set_faults({.lost_log_write = world_.random.between(1, 10)});
-    }
     Life life = process.life();
+    if (plan.faults && theme_ == Theme::lost_frame)
+        process.io().set_faults({.lost_log_write = world_.random.between(1, 10)});
+    if (plan.faults && theme_ == Theme::astray) {
+        process.io().set_faults(draw_astray(world_.random));
+        life.astray = true;
+    }
     run_clients(process, life, plan);
     process.io().set_faults({});
-    if (process.io().silent_faults() > 0) world_.damage = Damage::lost_frame;
-    // A write that is lost at the very end of the log cannot be told from one that was never made.
-    if (process.io().last_dsync_lost()) refused_ = true;
+    note_damage(process);
     if (process.io().crashed() || over()) return;
     if (!process.store().store().stats().read_only) quiet_ = process.quiet_state();
     if (!plan.clean_stop) return;
@@ -191,11 +201,21 @@ void Simulation::use(SimProcess& process, const Plan& plan) {
     if (!process.io().crashed()) ++result_.clean_stops;
 }
 
+void Simulation::note_damage(SimProcess& process) {
+    if (process.io().silent_faults() > 0)
+        world_.damage = theme_ == Theme::astray ? Damage::stale : Damage::lost_frame;
+    // A write that is lost at the very end of the log cannot be told from one that was never made.
+    if (process.io().last_dsync_lost()) refused_ = true;
+}
+
 void Simulation::finish_life(SimProcess& process, const Plan& plan) {
     result_.faults += process.io().loud_faults() + process.io().silent_faults();
     world_.errors_seen = world_.errors_seen || process.io().loud_faults() > 0;
     world_.say("--- ends after " + std::to_string(process.io().boundaries()) + " boundaries" +
                (process.io().crashed() ? ", power cut" : ""));
+    note_damage(process);
+    if (process.is_open() || !process.io().stale_place_waits()) stale_ = {};
+    if (process.io().cut_frame().file != 0) stale_ = process.io().cut_frame();
     if (process.io().crashed()) {
         ++result_.crash_points;
         ++nested_;
@@ -216,7 +236,11 @@ void Simulation::run_life(const Plan& plan) {
     world_.say("--- life " + std::to_string(result_.lives) + ": power cut at " +
                std::to_string(plan.crash_at) + ", " + std::to_string(plan.clients) + " clients, " +
                std::to_string(plan.operations) + " operations");
-    SimProcess process{world_, now_ns_, plan.crash_at};
+    SimIoOptions io_options;
+    io_options.crash_at = plan.crash_at;
+    io_options.keep_cut_frame = theme_ == Theme::stale_tail;
+    io_options.stale = stale_;
+    SimProcess process{world_, now_ns_, io_options};
     process.clock().jump_wall_ns(wall_offset_ns_ - process.clock().wall_offset_ns());
     if (plan.faults && theme_ == Theme::errors && world_.random.one_in(4))
         process.io().set_faults(draw_errors(world_.random));
@@ -227,21 +251,14 @@ void Simulation::run_life(const Plan& plan) {
     finish_life(process, plan);
 }
 
-// Flips bits of what lies on the disk.
+// Between two processes.
 void Simulation::harm() {
-    std::vector<SimInode*> files;
-    world_.disk.visit([&](const std::string& path, SimInode& file) {
-        const bool holds_payload = path.starts_with("lane/");
-        if (!file.current.empty() && (holds_payload || world_.random.one_in(3)))
-            files.push_back(&file);
-    });
-    if (files.empty()) return;
-    for (std::uint64_t flips = world_.random.between(1, 12); flips > 0; --flips) {
-        SimInode& file = *files[world_.random.below(files.size())];
-        world_.disk.flip_bit(file, world_.random.below(file.current.size()),
-                             static_cast<unsigned>(world_.random.below(8)));
-    }
-    world_.damage = Damage::rot;
+    SimRandom& random = world_.random;
+    if (theme_ == Theme::rot && random.one_in(10)) flip_bits(world_);
+    if (theme_ != Theme::rollback) return;
+    if (random.one_in(4)) memory_.remember(world_);
+    if (!random.one_in(8) || world_.damage != Damage::none || !ever_opened_ || nested_ > 0) return;
+    static_cast<void>(random.coin() ? memory_.put_one_back(world_) : put_one_over_another(world_));
 }
 
 void Simulation::fsck() {
@@ -264,7 +281,7 @@ void Simulation::finale() {
 SimulationResult Simulation::run() {
     try {
         while (!over() && result_.lives < options_.lives) {
-            if (theme_ == Theme::rot && world_.random.one_in(10)) harm();
+            harm();
             run_life(draw_plan());
             const bool at_rest = !over() && world_.damage == Damage::none && result_.lives > 1;
             if (at_rest && nested_ == 0 && ever_opened_ && world_.random.one_in(3)) fsck();

@@ -37,7 +37,7 @@ Awaitable<std::unique_ptr<engine::UploadWriter>> resume(
         const bool excused = life.io.crashed() || world.errors_seen || life.io.loud_faults() > 0 ||
                              life.content_excused();
         const bool broken = error == make_error_code(Errc::io_error) && !excused;
-        if (broken || (unknown && !world.state_excused())) {
+        if (broken || (unknown && !life.sessions_excused())) {
             world.fail("an open upload session cannot be resumed: " + error.message());
         }
         co_return nullptr;

@@ -77,6 +77,7 @@ SimDisk::Place SimDisk::place(std::string_view path) const {
 SimInodePtr SimDisk::create(const Place& place, bool directory) {
     auto inode = std::make_shared<SimInode>();
     inode->id = next_id_++;
+    inode->name = place.name;
     inode->directory = directory;
     inode->links = 1;
     place.directory->entries[place.name] = inode;
@@ -152,8 +153,12 @@ void SimDisk::take_pages(SimInode& file, std::uint64_t offset, std::uint64_t len
 }
 
 bool SimDisk::write(SimInode& file, std::uint64_t offset, ByteView bytes) {
+    if (write_watch_ && has_room(file, offset, bytes.size())) write_watch_(file, offset, bytes);
+    return write_astray(file, offset, bytes);
+}
+
+bool SimDisk::write_astray(SimInode& file, std::uint64_t offset, ByteView bytes) {
     if (!has_room(file, offset, bytes.size())) return false;
-    if (write_watch_) write_watch_(file, offset, bytes);
     take_pages(file, offset, bytes.size());
     put(file.current, offset, bytes);
     file.pending.push_back({offset, {bytes.begin(), bytes.end()}, file.current.size(), false});
@@ -309,6 +314,14 @@ void SimDisk::crash(SimRandom& random) {
             open.push_back(child);
         }
     }
+}
+
+void SimDisk::replace(SimInode& file, std::vector<std::byte> bytes) {
+    file.pending.clear();
+    file.dirty = false;
+    take_pages(file, 0, bytes.size());
+    file.current = bytes;
+    file.durable = std::move(bytes);
 }
 
 void SimDisk::flip_bit(SimInode& file, std::uint64_t offset, unsigned bit) {

@@ -44,6 +44,7 @@ struct SimInode {
     using Entries = std::map<std::string, std::shared_ptr<SimInode>, std::less<>>;
 
     std::uint64_t id = 0;
+    std::string name;  // the one it was made under
     bool directory = false;
     std::uint64_t links = 0;
     std::vector<std::byte> current;
@@ -84,6 +85,8 @@ public:
 
     // False when there is no room.
     bool write(SimInode& file, std::uint64_t offset, ByteView bytes);
+    // Not where its writer meant it to be: nobody watches.
+    bool write_astray(SimInode& file, std::uint64_t offset, ByteView bytes);
     bool allocate(SimInode& file, std::uint64_t offset, std::uint64_t length);
     void punch(SimInode& file, std::uint64_t offset, std::uint64_t length);
     void sync(SimInode& file);
@@ -104,6 +107,8 @@ public:
     // Power is cut: what is not durable survives in part. Open files of before are of no use
     // afterwards.
     void crash(SimRandom& random);
+    // What is stored becomes `bytes`: a file of another time or place was put over it.
+    void replace(SimInode& file, std::vector<std::byte> bytes);
     // Flips one bit of what is stored.
     void flip_bit(SimInode& file, std::uint64_t offset, unsigned bit);
     // Called with each write, before it is made.

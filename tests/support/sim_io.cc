@@ -17,6 +17,12 @@ using cas::FileStat;
 using cas::IoOperation;
 using cas::kPageSize;
 
+namespace {
+
+bool is_log(const SimInode& file) noexcept { return file.name.ends_with(".olog"); }
+
+}  // namespace
+
 void SimTrace::add(std::uint64_t call, std::uint64_t file, std::uint64_t offset,
                    std::uint64_t value) noexcept {
     ++calls;
@@ -310,6 +316,10 @@ Result<std::size_t> SimIo::read(SimInode& file, std::uint64_t offset, MutableByt
         offset >= size ? 0 : std::min<std::uint64_t>(to.size(), size - offset);
     std::copy_n(file.current.begin() + static_cast<std::ptrdiff_t>(std::min(offset, size)), count,
                 to.begin());
+    if (is_stale_place(file, offset, count)) {
+        const std::uint64_t first = std::max(offset, options_.stale.offset);
+        to[static_cast<std::size_t>(first - offset)] ^= std::byte{1};
+    }
     trace_.add(static_cast<std::uint64_t>(Call::read), file.id, offset,
                checksum64(to.first(count)));
     return count;
@@ -331,17 +341,36 @@ void SimIo::write_in_part(SimInode& file, std::uint64_t offset, ByteView from,
 
 void SimIo::write_before_crash(SimInode& file, std::uint64_t offset, ByteView from,
                                bool durable) noexcept {
+    if (options_.keep_cut_frame && is_log(file) && durable) {
+        // Recovery writes the last frame once more, which was acknowledged: that is no frame that nobody heard of.
+        const bool again = file.current.size() >= offset + from.size() &&
+                           std::equal(from.begin(), from.end(),
+                                      file.current.begin() + static_cast<std::ptrdiff_t>(offset));
+        if (!disk_.write(file, offset, from)) return;
+        disk_.sync_range(file, offset, from.size());
+        if (!again) cut_frame_ = {file.id, offset, from.size()};
+        return;
+    }
     if (disk_.survival() == SimSurvival::none) return;
     if (disk_.survival() == SimSurvival::drawn) return write_in_part(file, offset, from, durable);
     static_cast<void>(disk_.write(file, offset, from));
 }
 
+bool SimIo::is_stale_place(const SimInode& file, std::uint64_t offset,
+                           std::uint64_t length) const noexcept {
+    const SimStalePlace& stale = options_.stale;
+    return file.id == stale.file && stale.file != 0 && offset < stale.offset + stale.length &&
+           stale.offset < offset + length;
+}
+
 // A write that reports success and is not where it should be. False when none was drawn.
 bool SimIo::write_astray(SimInode& file, std::uint64_t offset, ByteView from,
                          bool durable) noexcept {
+    const bool stale = is_stale_place(file, offset, from.size());
+    if (stale) options_.stale = {};
     const bool lost_frame = durable && draw_fault(options_.faults.lost_log_write);
     if (lost_frame) options_.faults.lost_log_write = 0;
-    if (lost_frame || draw_fault(options_.faults.lost_write)) {
+    if (stale || lost_frame || draw_fault(options_.faults.lost_write)) {
         ++silent_faults_;
         static_cast<void>(disk_.allocate(file, offset, from.size()));
         return true;
@@ -353,7 +382,7 @@ bool SimIo::write_astray(SimInode& file, std::uint64_t offset, ByteView from,
     const std::uint64_t target = random_.below(pages - span) * kPageSize;
     if (target == offset) return false;
     ++silent_faults_;
-    static_cast<void>(disk_.write(file, target, from));
+    static_cast<void>(disk_.write_astray(file, target, from));
     if (durable) disk_.sync_range(file, target, from.size());
     return true;
 }
@@ -378,7 +407,7 @@ Result<void> SimIo::write(SimInode& file, std::uint64_t offset, ByteView from,
         return fail(errno_code(EIO));
     }
     const bool astray = write_astray(file, offset, from, durable);
-    if (durable) last_dsync_lost_ = astray;
+    if (durable && is_log(file)) last_dsync_lost_ = astray;
     if (astray) return ok();
     if (!disk_.write(file, offset, from)) return fail(errno_code(ENOSPC));
     if (durable) disk_.sync_range(file, offset, from.size());

@@ -34,6 +34,14 @@ struct SimFaults {
 
 class SimIo;
 
+// Bytes that the device does not give back for once, although they are there; and the next write there is reported and
+// never made. So a genuine stale frame comes to stand where its replacement should.
+struct SimStalePlace {
+    std::uint64_t file = 0;  // 0: none
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+};
+
 // What all lives of one simulation add up.
 struct SimTrace {
     std::uint64_t calls = 0;
@@ -45,7 +53,10 @@ struct SimTrace {
 
 struct SimIoOptions {
     std::uint64_t crash_at = 0;  // the boundary of this life at which the power is cut; 0: never
-    SimFaults faults;
+    SimFaults faults{};
+    // At the power cut a frame that is being written survives whole, and SimIo::cut_frame() says where.
+    bool keep_cut_frame = false;
+    SimStalePlace stale{};
     bool read_only = false;  // a caller that promises to write nothing: writes fail with EROFS
 };
 
@@ -62,6 +73,9 @@ public:
     void kill();
     // The last durable write was reported and never made.
     bool last_dsync_lost() const noexcept { return last_dsync_lost_; }
+    const SimStalePlace& cut_frame() const noexcept { return cut_frame_; }
+    // False once the write there was lost.
+    bool stale_place_waits() const noexcept { return options_.stale.file != 0; }
     void set_crash_at(std::uint64_t boundary) noexcept { options_.crash_at = boundary; }
     void set_faults(const SimFaults& faults) noexcept { options_.faults = faults; }
     // Faults that damaged stored bytes without telling; the oracle then accepts a refusal, never
@@ -118,6 +132,8 @@ private:
     void write_in_part(SimInode& file, std::uint64_t offset, ByteView from, bool durable) noexcept;
     void write_before_crash(SimInode& file, std::uint64_t offset, ByteView from,
                             bool durable) noexcept;
+    bool is_stale_place(const SimInode& file, std::uint64_t offset,
+                        std::uint64_t length) const noexcept;
     bool write_astray(SimInode& file, std::uint64_t offset, ByteView from, bool durable) noexcept;
     Result<void> datasync(SimInode& file) noexcept;
     Result<void> allocate(SimInode& file, std::uint64_t offset, std::uint64_t length) noexcept;
@@ -132,6 +148,7 @@ private:
     std::uint64_t silent_faults_ = 0;
     std::uint64_t loud_faults_ = 0;
     bool last_dsync_lost_ = false;
+    SimStalePlace cut_frame_;
 };
 
 }  // namespace orbitalreg::sim
