@@ -45,6 +45,10 @@ cas::StoreOptions draw_options(SimRandom& random) {
     options.write_size_bytes = 8_KiB << random.below(4);
     options.lane_writes_in_flight_max = static_cast<std::uint32_t>(random.between(1, 8));
     options.mark_interval_bytes = 32_KiB << random.below(3);
+    options.compaction_interval_ms = random.one_in(4) ? 0 : std::int64_t{1} << random.below(6);
+    options.punch_slice_bytes = 8_KiB << random.below(4);
+    options.punch_slack_bytes = 0;
+    options.damaged_keep_ms = 0;
     return options;
 }
 

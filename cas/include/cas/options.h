@@ -40,6 +40,13 @@ struct StoreOptions {
     std::uint32_t lane_writes_in_flight_max = 8;  // per upload, 256 KiB each
     std::uint64_t write_size_bytes = 256_KiB;
 
+    std::int64_t compaction_interval_ms = 60'000;       // 0: only when asked
+    std::uint64_t compaction_rate_bytes_per_s = 1_GiB;  // of the background; 0: without a bound
+    std::uint64_t punch_slice_bytes = 16_MiB;  // a hole at a time: readers of the lane wait for it
+    // Bytes that failed their sums stay that long after they were replaced, for whoever wants to look at them.
+    std::int64_t damaged_keep_ms = 7 * 24 * 3600 * 1000LL;
+    std::uint64_t punch_slack_bytes = 64_KiB;  // dead bytes of a lane that are not worth a round
+
     // Kept back on disk for deletes and marks; 0: 1 % of the file system, within 4 MiB and 256 MiB.
     std::uint64_t reserve_size_bytes = 0;
     std::uint64_t memory_limit_bytes = 1_GiB;     // shared out by the memory ledger

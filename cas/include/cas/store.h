@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "cas/blob_reader.h"
 #include "cas/blob_writer.h"
+#include "cas/compaction.h"
 #include "cas/errors.h"
 #include "cas/io.h"
 #include "cas/journal.h"
@@ -111,6 +112,10 @@ public:
     virtual std::array<std::byte, 32> derive_key(std::string_view label) const noexcept = 0;
     virtual std::uint64_t store_time_ms() const noexcept = 0;
     virtual StoreStats stats() const = 0;
+
+    // A round of compaction now; resumes on the caller's executor.
+    virtual Awaitable<CompactionReport> compact() = 0;
+    virtual CompactionStatus compaction_status() const = 0;
 };
 
 }  // namespace orbitalreg::cas

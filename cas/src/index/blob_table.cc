@@ -281,6 +281,31 @@ void BlobTable::set_extent(Row& row, const Extent& extent) noexcept {
     row.flags = static_cast<std::uint16_t>((row.flags & ~kInLane) | (extent.in_lane ? kInLane : 0));
 }
 
+std::uint32_t BlobTable::visit_extents(std::uint32_t first, std::uint32_t count,
+                                       const std::function<void(const Extent&)>& visit) const {
+    const std::uint32_t end = end_id_.load(std::memory_order_acquire);
+    std::uint32_t id = std::max(first, 1U);
+    for (; id < end && count > 0; ++id, --count) {
+        const Row& row = rows_.at(id);
+        if ((row.flags & kInUse) != 0) visit(extent_of(row));
+    }
+    return id < end ? id : 0;
+}
+
+void BlobTable::for_each_pinned(const std::function<void(const Extent&)>& visit) const {
+    for (std::uint32_t i = 0; i < kShards; ++i) {
+        const std::shared_lock lock{shards_[i].mutex};
+        for (const auto& [extent, count] : shards_[i].pins) visit(extent);
+    }
+}
+
+void BlobTable::for_each_condemned(const std::function<void(const Extent&)>& visit) const {
+    for (std::uint32_t i = 0; i < kShards; ++i) {
+        const std::shared_lock lock{shards_[i].mutex};
+        for (const CondemnedExtent& each : shards_[i].condemned) visit(each.extent);
+    }
+}
+
 void BlobTable::insert(BlobId id, const Digest& digest, const Extent& extent,
                        std::uint64_t store_time_s) {
     insert_row(id, digest, extent, static_cast<std::uint32_t>(store_time_s));
@@ -325,6 +350,7 @@ void BlobTable::insert_row(BlobId id, const Digest& digest, const Extent& extent
     blobs_.fetch_add(1, std::memory_order_relaxed);
     bytes_.fetch_add(extent.size_bytes, std::memory_order_relaxed);
     unreferenced_.fetch_add(1, std::memory_order_relaxed);
+    space_.add(extent);
 }
 
 void BlobTable::remove(BlobId id, std::uint64_t store_time_s) {
@@ -333,6 +359,7 @@ void BlobTable::remove(BlobId id, std::uint64_t store_time_s) {
     const std::unique_lock lock{shard.mutex};
     ORB_ASSERT((row.flags & kInUse) != 0);
     condemn(shard, row, store_time_s);
+    space_.remove(extent_of(row));
     shard.erase(rows_, Shard::prefix(row), id.value);
     shard.sha512_rest.erase(id.value);
     blobs_.fetch_sub(1, std::memory_order_relaxed);
@@ -351,7 +378,9 @@ void BlobTable::replace_extent(BlobId id, const Extent& extent, std::uint64_t st
         const std::unique_lock lock{shard.mutex};
         ORB_ASSERT((row.flags & kInUse) != 0);
         condemn(shard, row, store_time_s);
+        space_.remove(extent_of(row));
         set_extent(row, extent);
+        space_.add(extent);
         if ((row.flags & kDamaged) != 0) damaged_.fetch_sub(1, std::memory_order_relaxed);
         row.flags = static_cast<std::uint16_t>(row.flags & ~kDamaged);
     }

@@ -23,6 +23,7 @@
 #include "index/extent.h"
 #include "index/row_table.h"
 #include "index/unreferenced_queue.h"
+#include "space/space_table.h"
 
 #include <array>
 #include <atomic>
@@ -139,6 +140,18 @@ public:
     std::uint64_t unreferenced() const noexcept {
         return unreferenced_.load(std::memory_order_relaxed);
     }
+    // What is live in each file: the rows' share of it changes with them.
+    SpaceTable& space() noexcept { return space_; }
+    const SpaceTable& space() const noexcept { return space_; }
+
+    // Rows of ids in [first, first + count), in order of id; the first id behind them, 0 at the end. Sequencer only:
+    // the lanes' live extents, without a look at digests.
+    std::uint32_t visit_extents(std::uint32_t first, std::uint32_t count,
+                                const std::function<void(const Extent&)>& visit) const;
+    // Every extent with a pin, whether a row still names it or not.
+    void for_each_pinned(const std::function<void(const Extent&)>& visit) const;
+    // Every extent that was not taken from the condemned list yet.
+    void for_each_condemned(const std::function<void(const Extent&)>& visit) const;
     // In order of id. Not while the sequencer runs.
     void for_each(const std::function<void(const BlobView&)>& visit) const;
     // Equal for equal rows, references included.
@@ -204,6 +217,7 @@ private:
     std::optional<std::uint32_t> id_after(const std::optional<std::uint32_t>& id) const noexcept;
 
     RowTable<Row> rows_;
+    SpaceTable space_;
     std::unique_ptr<Shard[]> shards_;
     std::uint32_t next_id_ = 1;
     std::atomic<std::uint32_t> end_id_{1};  // ids below it were inserted or reserved

@@ -38,6 +38,12 @@ public:
         return file;
     }
 
+    // The lane is gone: its bytes go with the last reader.
+    void forget(std::uint32_t lane) {
+        const std::lock_guard lock{mutex_};
+        if (files_.erase(lane) != 0) std::erase(order_, lane);
+    }
+
     // Past the page cache, for bytes that failed their sums once. Not kept.
     Result<std::shared_ptr<File>> direct(std::uint32_t lane) {
         ORB_TRY(std::shared_ptr<File> file, io_.open(lane_path(lane), {.direct = true}));

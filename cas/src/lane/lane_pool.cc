@@ -55,6 +55,7 @@ void LanePool::adopt(const LaneView& row, State state, std::uint32_t next_page) 
     lane.next_page = std::max<std::uint32_t>(next_page, 1);
     lane.last_base_page = row.last_base_page;
     lane.held_over = state == State::parked;
+    lane.lease_base_page = state == State::parked ? row.frontier_page : 0;
     if (state == State::free) {
         end_lease(row.lane, lane);
     } else {
@@ -145,6 +146,7 @@ Awaitable<Result<LaneLease>> LanePool::lease() {
             id = take_ready();
             if (id != 0) {
                 file = lanes_[id].file;
+                lanes_[id].lease_base_page = lanes_[id].next_page;
                 set_state(id, lanes_[id], State::leased);
             }
         }
@@ -173,6 +175,7 @@ Awaitable<Result<LaneLease>> LanePool::lease() {
         const std::lock_guard lock{mutex_};
         Lane& lane = lanes_[made->lane];
         ++counts_[index_of(State::spare)];
+        lane.lease_base_page = lane.next_page;
         set_state(made->lane, lane, State::leased);
     }
     co_return leased(made->lane, std::move(made->file));
@@ -274,6 +277,54 @@ void LanePool::poison(std::uint32_t lane) noexcept {
     if (found == lanes_.end()) return;
     found->second.file.reset();
     if (found->second.state != State::poisoned) set_state(lane, found->second, State::poisoned);
+}
+
+LaneUse LanePool::use_of(std::uint32_t id, const Lane& lane) noexcept {
+    LaneUse use;
+    use.lane = id;
+    use.sealed = lane.state == State::sealed && lane.recorded == LanePhase::sealed;
+    use.held = lane.state == State::leased || lane.state == State::parked;
+    use.settled_page =
+        use.held && !ORB_PLANTED(punch_to_end_of_lease) ? lane.lease_base_page : lane.next_page;
+    use.next_page = lane.next_page;
+    use.last_base_page = lane.last_base_page;
+    use.allocated_bytes = lane.allocated_bytes;
+    return use;
+}
+
+std::vector<LaneUse> LanePool::uses() const {
+    std::vector<LaneUse> uses;
+    const std::lock_guard lock{mutex_};
+    for (const auto& [id, lane] : lanes_) {
+        if (lane.state != State::spare && lane.state != State::poisoned)
+            uses.push_back(use_of(id, lane));
+    }
+    return uses;
+}
+
+std::optional<LaneUse> LanePool::use(std::uint32_t lane) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = lanes_.find(lane);
+    if (found == lanes_.end() || found->second.state == State::spare ||
+        found->second.state == State::poisoned)
+        return std::nullopt;
+    return use_of(lane, found->second);
+}
+
+void LanePool::set_allocated(std::uint32_t lane, std::uint64_t bytes) noexcept {
+    const std::lock_guard lock{mutex_};
+    if (const auto found = lanes_.find(lane); found != lanes_.end())
+        found->second.allocated_bytes = bytes;
+}
+
+void LanePool::retire(std::uint32_t lane) noexcept {
+    const std::lock_guard lock{mutex_};
+    const auto found = lanes_.find(lane);
+    if (found == lanes_.end()) return;
+    ORB_ASSERT(found->second.state == State::sealed);
+    const std::size_t sealed = index_of(State::sealed);
+    gauges_[sealed]->set(static_cast<std::int64_t>(--counts_[sealed]));
+    lanes_.erase(found);
 }
 
 std::uint32_t LanePool::next_page(std::uint32_t lane) const {

@@ -40,6 +40,18 @@ struct LaneLease {
     std::shared_ptr<File> file;            // of the writer and, while the lane is free, of the pool
 };
 
+// What compaction needs to know of a lane.
+struct LaneUse {
+    std::uint32_t lane = 0;
+    bool sealed = false;  // and the log says so: never leased again
+    bool held = false;    // leased, or parked with its upload
+    std::uint32_t settled_page =
+        0;  // below it nothing is written any more, and what no row names no row will name
+    std::uint32_t next_page = 0;        // end of what was handed out; sealed: equal to settled_page
+    std::uint32_t last_base_page = 0;   // of the last record that frames or leases know of, 0: none
+    std::uint64_t allocated_bytes = 0;  // when last looked at
+};
+
 class LanePool : public std::enable_shared_from_this<LanePool> {
 public:
     enum class State : std::uint8_t { spare, free, leased, parked, sealed, poisoned };
@@ -70,6 +82,14 @@ public:
     // First page behind all that was handed out; of an unknown lane 0.
     std::uint32_t next_page(std::uint32_t lane) const;
 
+    // Lanes that were handed out and are not poisoned, in order of id.
+    std::vector<LaneUse> uses() const;
+    std::optional<LaneUse> use(std::uint32_t lane) const;
+    // What the file system says the lane takes.
+    void set_allocated(std::uint32_t lane, std::uint64_t bytes) noexcept;
+    // The log says that a sealed lane is unlinked.
+    void retire(std::uint32_t lane) noexcept;
+
     // Fills up the spares, on `environment.background`.
     void prepare_spares();
     // Frontiers of free lanes, and what was sealed since the start.
@@ -84,6 +104,9 @@ private:
         LanePhase recorded = LanePhase::none;  // in the log
         std::uint32_t next_page = 1;
         std::uint32_t last_base_page = 0;
+        std::uint32_t lease_base_page =
+            0;  // while leased or parked: where its upload's record begins
+        std::uint64_t allocated_bytes = 0;
         bool held_over =
             false;  // from before the start: what lies behind its upload's mark is unknown
         std::shared_ptr<File> file;
@@ -102,6 +125,7 @@ private:
     Result<LaneLease> leased(std::uint32_t id, std::shared_ptr<File> file);
     void set_state(std::uint32_t id, Lane& lane, State state) noexcept;
     void end_lease(std::uint32_t id, Lane& lane) noexcept;
+    static LaneUse use_of(std::uint32_t id, const Lane& lane) noexcept;
 
     StoreEnvironment environment_;
     const StoreOptions options_;

@@ -49,10 +49,9 @@ Result<std::set<std::uint32_t>> take_stock(LaneRooms& rooms) {
     return found;
 }
 
-std::uint32_t pages_of_file(LaneRooms& rooms, std::uint32_t lane) {
+FileStat stat_of_file(LaneRooms& rooms, std::uint32_t lane) {
     const auto stat = rooms.environment.io.stat(lane_path(lane));
-    if (!stat) return 0;
-    return static_cast<std::uint32_t>(payload_pages(stat.value().size_bytes));
+    return stat ? stat.value() : FileStat{};
 }
 
 // Header and length of the lane that a mark needs.
@@ -95,13 +94,14 @@ std::vector<LaneStateRecord> adopt_lanes(LaneRooms& rooms, const std::set<std::u
                                          bool clean) {
     std::vector<LaneStateRecord> seals;
     for (const auto& [id, row] : rooms.table.rows()) {
-        if (row.phase == LanePhase::unlinked) continue;
         if (!files.contains(id)) {
             rooms.environment.log.error("a lane is missing", {{"lane", id}});
             rooms.pool->adopt(row, LanePool::State::poisoned, row.frontier_page);
             continue;
         }
-        const std::uint32_t pages = std::max(pages_of_file(rooms, id), row.frontier_page);
+        const FileStat stat = stat_of_file(rooms, id);
+        const auto length = static_cast<std::uint32_t>(payload_pages(stat.size_bytes));
+        const std::uint32_t pages = std::max(length, row.frontier_page);
         if (row.phase == LanePhase::sealed || row.phase == LanePhase::poisoned) {
             const bool sealed = row.phase == LanePhase::sealed;
             rooms.pool->adopt(row, sealed ? LanePool::State::sealed : LanePool::State::poisoned,
@@ -119,6 +119,7 @@ std::vector<LaneStateRecord> adopt_lanes(LaneRooms& rooms, const std::set<std::u
                              .frontier_page = pages,
                              .last_base_page = row.last_base_page});
         }
+        rooms.pool->set_allocated(id, stat.allocated_bytes);
     }
     return seals;
 }

@@ -24,6 +24,7 @@ Awaitable<void> commit_lane_state(std::shared_ptr<LaneRooms> rooms, LaneStateRec
     const auto committed = co_await rooms->log->commit(std::move(group));
     if (committed) {
         rooms->pool->set_recorded(state);
+        rooms->blobs.space().touch_lane(state.lane);
     } else {
         rooms->environment.log.warn("cannot record the state of a lane",
                                     {{"lane", state.lane}, {"error", committed.error().message()}});
@@ -95,6 +96,7 @@ void LaneRooms::poison_lane(std::uint32_t lane) noexcept {
 
 void LaneRooms::release_lane(std::uint32_t lane, std::uint32_t end_page,
                              std::uint32_t last_base_page) noexcept {
+    blobs.space().touch_lane(lane);
     if (const auto sealed = pool->release(lane, end_page, last_base_page)) {
         record_lane_state(*sealed);
     }

@@ -10,7 +10,13 @@ LaneView& LaneTable::row(std::uint32_t lane) {
     return found;
 }
 
+// A lane that is unlinked is as if it had never been: no later frame names it, its id does not come again, and a file
+// of that name is removed at the next start.
 void LaneTable::apply(const LaneStateRecord& state) {
+    if (state.phase == LanePhase::unlinked) {
+        rows_.erase(state.lane);
+        return;
+    }
     LaneView& lane = row(state.lane);
     lane.phase = state.phase;
     lane.frontier_page = state.frontier_page;

@@ -111,6 +111,9 @@ public:
     // Set before start(). Called, on any thread, when an extent failed its sums twice.
     std::function<void(const BlobView&)> on_damage;
 
+    // For compaction, which works on what the parts of this room share.
+    const std::shared_ptr<LaneRooms>& rooms() const noexcept { return rooms_; }
+
     LaneStats stats() const;
     // In order of lane id, of session id. Applied state only.
     void for_each_lane(const std::function<void(const LaneView&)>& visit) const;

@@ -289,28 +289,44 @@ Awaitable<Result<void>> RecordWriter::sync() {
     co_return ok();
 }
 
-void RecordWriter::close(std::function<void()> closed) noexcept {
+void RecordWriter::close(bool give_back_ahead, std::function<void()> closed) noexcept {
     closed_ = std::move(closed);
+    give_back_ahead_ = give_back_ahead;
     if (in_flight_ == 0) finish_close();
+}
+
+void RecordWriter::submit_closing(IoOperation::Kind kind, std::uint64_t offset,
+                                  std::uint64_t size) noexcept {
+    closing_keeper_ = shared_from_this();
+    closing_operation_ = {.kind = kind,
+                          .io_class = IoClass::bulk,
+                          .file = lease_.file.get(),
+                          .offset = offset,
+                          .size = size};
+    closing_operation_.context = this;
+    closing_operation_.complete = [](IoOperation& operation, std::int64_t result) noexcept {
+        auto* const writer = static_cast<RecordWriter*>(operation.context);
+        const auto self = std::move(writer->closing_keeper_);
+        // A step that is not given back takes space until the lane is sealed, no more.
+        const bool failed = result < 0 && operation.kind == IoOperation::Kind::datasync;
+        if (failed) self->record_error(errno_code(EIO));
+        self->finish_close();
+    };
+    queue_.submit(closing_operation_);
 }
 
 // A descriptor is closed only after a sync that followed its last write.
 void RecordWriter::finish_close() noexcept {
     if (dirty_ && rooms_->sync && !error_) {
         dirty_ = false;
-        sync_keeper_ = shared_from_this();
-        sync_operation_ = {.kind = IoOperation::Kind::datasync,
-                           .io_class = IoClass::bulk,
-                           .file = lease_.file.get()};
-        sync_operation_.context = this;
-        sync_operation_.complete = [](IoOperation& operation, std::int64_t result) noexcept {
-            auto* const writer = static_cast<RecordWriter*>(operation.context);
-            const auto self = std::move(writer->sync_keeper_);
-            if (result < 0) self->record_error(errno_code(EIO));
-            self->finish_close();
-        };
-        queue_.submit(sync_operation_);
-        return;
+        return submit_closing(IoOperation::Kind::datasync, 0, 0);
+    }
+    const std::uint64_t end = std::uint64_t{end_page_} * kPageSize;
+    if (std::exchange(give_back_ahead_, false) && allocated_ > end && !error_) {
+        return submit_closing(IoOperation::Kind::punch, end, allocated_ - end);
+    }
+    if (const auto stat = lease_.file->stat()) {
+        rooms_->pool->set_allocated(lease_.lane, stat.value().allocated_bytes);
     }
     slots_.clear();
     current_ = nullptr;

@@ -69,9 +69,9 @@ public:
     // End of the pages that were or may have been written.
     std::uint32_t end_page() const noexcept { return end_page_; }
 
-    // Nothing more will be written. `closed` is called, here or later on the reactor, when the
+    // Nothing more will be written, for now: what was allocated ahead is given back if asked. `closed` is called, here or later on the reactor, when the
     // kernel is done with the buffers and the lane was synced.
-    void close(std::function<void()> closed) noexcept;
+    void close(bool give_back_ahead, std::function<void()> closed) noexcept;
 
 private:
     struct Slot {
@@ -97,6 +97,7 @@ private:
     void give_back(Slot& slot) noexcept;
     ErrorCode record_error(ErrorCode error) noexcept;
     void finish_close() noexcept;
+    void submit_closing(IoOperation::Kind kind, std::uint64_t offset, std::uint64_t size) noexcept;
 
     std::shared_ptr<LaneRooms> rooms_;
     IoQueue& queue_;
@@ -116,8 +117,9 @@ private:
     Event progress_;
     ErrorCode error_;
     std::function<void()> closed_;
-    IoOperation sync_operation_;
-    std::shared_ptr<RecordWriter> sync_keeper_;
+    bool give_back_ahead_ = false;
+    IoOperation closing_operation_;
+    std::shared_ptr<RecordWriter> closing_keeper_;
 };
 
 }  // namespace orbitalreg::cas

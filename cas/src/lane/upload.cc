@@ -215,7 +215,10 @@ void Upload::end() noexcept {
         release();
         return;
     }
-    record_->close([self = shared_from_this()] { self->release(); });
+    // A parked lane stays with its upload, for a day maybe: what was allocated ahead is of use to others.
+    const auto row = session_ ? rooms_->uploads.row(session_->id) : std::nullopt;
+    const bool parks = row && row->lane == record_->lane();
+    record_->close(parks, [self = shared_from_this()] { self->release(); });
 }
 
 void Upload::release() noexcept {

@@ -15,7 +15,7 @@ void UploadTable::apply(const FrameContext& frame, const AppliedRecord& record,
     if (closed_.find(mark.session)) return;
     UploadRow& row = rows_[mark.session];
     const bool into_lane = mark.lane != 0 && row.lane == 0;
-    if (into_lane) row.parts.clear();  // the lane has what the inline parts had
+    if (into_lane) drop_parts(row);  // the lane has what the inline parts had
     if (row.owner.empty()) row.owner.assign(mark.owner.begin(), mark.owner.end());
     MarkPart part;
     part.segment = record.segment;
@@ -28,7 +28,10 @@ void UploadTable::apply(const FrameContext& frame, const AppliedRecord& record,
         part.first = mark.first_sum;
         part.sums = static_cast<std::uint32_t>(mark.offset / kChunkSize - mark.first_sum);
     }
-    if (part.size_bytes != 0) row.parts.push_back(part);
+    if (part.size_bytes != 0) {
+        row.parts.push_back(part);
+        blobs_.space().add_mark(part.segment, part.size_bytes);
+    }
     row.uid = record.uid;
     row.issued_store_time_s = mark.issued_store_time_s;
     row.last_store_time_ms = frame.store_time_ms;
@@ -55,10 +58,22 @@ bool UploadTable::apply(const FrameContext& frame, const CloseRecord& close,
         if (const auto blob = blobs_.find(*close.digest)) remembered.blob = blob->id;
     }
     const std::lock_guard lock{mutex_};
-    const bool was_open = rows_.erase(close.session) != 0;
+    const auto open = rows_.find(close.session);
+    const bool was_open = open != rows_.end();
+    if (was_open) {
+        drop_parts(open->second);
+        rows_.erase(open);
+    }
     closed_.insert(remembered);
     forgotten_ += closed_.expire(now_s, closed_max);
     return was_open;
+}
+
+void UploadTable::drop_parts(UploadRow& row) {
+    for (const MarkPart& part : row.parts) {
+        blobs_.space().remove_mark(part.segment, part.size_bytes);
+    }
+    row.parts.clear();
 }
 
 UploadStatus UploadTable::status(const SessionId& session) const {

@@ -86,6 +86,8 @@ private:
         bool draining = false;
     };
 
+    void drop_parts(UploadRow& row);
+
     BlobTable& blobs_;
     mutable std::mutex mutex_;
     std::map<SessionId, UploadRow> rows_;

@@ -10,6 +10,7 @@
 #include "lane/lanes.h"
 #include "log/commit_log.h"
 #include "schema/records_generated.h"
+#include "space/compactor.h"
 #include "space/reserve.h"
 #include "store/store_state.h"
 
@@ -71,6 +72,8 @@ public:
     }
     std::uint64_t store_time_ms() const noexcept override { return log_->store_time_ms(); }
     StoreStats stats() const override;
+    Awaitable<CompactionReport> compact() override { return compactor_->run(); }
+    CompactionStatus compaction_status() const override { return compactor_->status(); }
 
 private:
     // Whether new content is admitted: deletes, marks and moves of tags are without asking.
@@ -84,7 +87,8 @@ private:
     BlobTable blobs_;
     Lanes lanes_;
     StoreState state_;
-    std::unique_ptr<CommitLog> log_;  // ends before the state that it applies to
+    std::shared_ptr<Compactor> compactor_;  // also of a round under way
+    std::unique_ptr<CommitLog> log_;        // ends before the state that it applies to
     std::int64_t recovery_ms_ = 0;
 };
 
@@ -100,8 +104,10 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
         reserve_->open(options.reserve_size_bytes, 2 * log_->segment_size_bytes());
         log_->on_no_space([reserve = reserve_] { return reserve->give_up(); });
     }
+    compactor_ = std::make_shared<Compactor>(lanes_.rooms(), nullptr);
     log_->start();
     lanes_.start();
+    compactor_->start();
     publish_metrics();
     return ok();
 }
@@ -126,6 +132,7 @@ void StoreOfRooms::publish_metrics() {
 }
 
 Awaitable<void> StoreOfRooms::stop() {
+    compactor_->stop();
     co_await lanes_.stop();
     co_await log_->stop(lanes_.closing_group());
 }
