@@ -124,8 +124,15 @@ Batches walk(State& state, benchmark::State* bench) {
     return written;
 }
 
-void load(State& state, const Batches& written) {
+void load(State& state, const Batches& written, benchmark::State& bench) {
     const auto tables = state.tables();
+    auto start = std::chrono::steady_clock::now();
+    const auto note = [&](const std::string& what) {
+        const std::chrono::duration<double, std::milli> took =
+            std::chrono::steady_clock::now() - start;
+        bench.counters["ms_" + what] = took.count();
+        start = std::chrono::steady_clock::now();
+    };
     for (std::size_t i = 0; i < tables.size(); ++i) {
         for (const auto& batch : written[i]) {
             ByteView rest = batch.bytes();
@@ -135,11 +142,15 @@ void load(State& state, const Batches& written) {
                 rest = rest.subspan(round_up(cas::RowBatch::kPrefixSize + size, 8));
             }
         }
+        note("table_" + std::to_string(tables[i]->number()));
         ORB_ASSERT(tables[i]->loaded());
+        note("loaded_" + std::to_string(tables[i]->number()));
     }
     state.catalog.visit_references(
         [&](cas::BlobId blob) { ORB_ASSERT(state.blobs.load_reference(blob)); });
+    note("references");
     state.blobs.derive();
+    note("derived");
 }
 
 void BM_RowsWalk(benchmark::State& bench) {
@@ -164,7 +175,7 @@ void BM_RowsLoad(benchmark::State& bench) {
     malloc_trim(0);
     const double before = heap_bytes();
     auto loaded = std::make_unique<State>();
-    for (auto _ : bench) load(*loaded, written);
+    for (auto _ : bench) load(*loaded, written, bench);
     const auto blobs = static_cast<double>(bench.range(0));
     bench.counters["memory_per_blob"] = (heap_bytes() - before) / blobs;
     bench.counters["estimated_per_blob"] =
