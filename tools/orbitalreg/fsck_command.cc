@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cas/inspect.h"
-#include "deep_check.h"
 #include "engine/embedded_store.h"
 #include "exit_codes.h"
 #include "offline_store.h"
@@ -14,6 +13,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <unistd.h>
 
 namespace orbitalreg::program {
@@ -65,38 +65,35 @@ void print_text(const cas::FsckReport& report, std::string_view level) {
               << " lanes: " << (report.clean() ? "clean" : "NOT CLEAN") << '\n';
 }
 
-// The store's own checks, then where asked for every digest. The engine's limits play no part in reading what was written
-// under them.
-Result<cas::FsckReport> examine(const FsckArguments& arguments, cas::Io& io, Log& log,
-                                Metrics& metrics) {
+// The engine's limits play no part in reading what was written under them.
+Result<cas::FsckReport> examine(const FsckArguments& arguments, cas::Io& io, Log& log) {
     const bool terminal = ::isatty(STDERR_FILENO) == 1;
     const auto progress = [terminal](std::string_view text) {
         if (terminal) std::cerr << "\r\x1b[K" << text << std::flush;
     };
     const auto catalog = engine::make_catalog(engine::RegistryLimits{});
-    const auto level = arguments.level == "quick" ? cas::FsckLevel::quick : cas::FsckLevel::normal;
-    auto report = cas::fsck(io, level, *catalog, log, progress);
-    if (report && arguments.level == "deep") {
-        OfflineStore store{io, log, metrics};
-        const auto opened = store.open(true);
-        // What keeps it from opening is among the findings already; without any it is one of its own.
-        if (!opened && report.value().clean()) return fail(opened.error());
-        if (opened) check_digests(store, report.value(), progress);
-    }
+    cas::FsckOptions options;
+    options.threads = std::max(1U, std::thread::hardware_concurrency());
+    if (arguments.level == "quick") options.level = cas::FsckLevel::quick;
+    if (arguments.level == "deep") options.level = cas::FsckLevel::deep;
+    auto report = cas::fsck(io, options, *catalog, log, progress);
     progress("");
     return report;
 }
 
-bool only_repairable(const cas::FsckReport& report) {
-    return report.findings_dropped == 0 &&
-           std::none_of(report.findings.begin(), report.findings.end(), [](const auto& each) {
-               return each.severity == cas::FsckFinding::Severity::loss;
-           });
+// What a loss leaves to be put right beside it is put right all the same.
+bool has_repairable(const cas::FsckReport& report) {
+    return std::any_of(report.findings.begin(), report.findings.end(), [](const auto& each) {
+        return each.severity == cas::FsckFinding::Severity::repairable;
+    });
 }
 
-// A start for writing puts right what can be put right without loss: it rewrites copies of the superblock, cuts a torn
-// tail, and gives back what no frame knows of.
+// First what only a repair does, then a start for writing: it cuts a torn tail, and gives back what no frame knows of.
 Result<void> repair(cas::Io& io, Log& log, Metrics& metrics) {
+    const auto catalog = engine::make_catalog(engine::RegistryLimits{});
+    ORB_TRY(const auto repaired, cas::repair(io, *catalog, log));
+    for (const auto& done : repaired.done) std::cerr << "repaired: " << done << '\n';
+    for (const auto& left : repaired.left) std::cerr << "left: " << left << '\n';
     OfflineStore store{io, log, metrics};
     ORB_TRY(store.open(false));
     store.stop();
@@ -113,15 +110,15 @@ int fsck(const FsckArguments& arguments) {
     Metrics metrics;
     auto io = make_tool_io(arguments.directory, *log, metrics);
     if (!io) return could_not_run(arguments, io.error());
-    auto report = examine(arguments, *io.value(), *log, metrics);
+    auto report = examine(arguments, *io.value(), *log);
     if (!report) return could_not_run(arguments, report.error());
     arguments.json ? print_json(report.value(), arguments.level)
                    : print_text(report.value(), arguments.level);
     if (report.value().clean()) return exit_clean;
-    if (!arguments.repair || !only_repairable(report.value())) return exit_findings;
+    if (!arguments.repair || !has_repairable(report.value())) return exit_findings;
     const auto repaired = repair(*io.value(), *log, metrics);
     if (!repaired) return could_not_run(arguments, repaired.error());
-    auto again = examine(arguments, *io.value(), *log, metrics);
+    auto again = examine(arguments, *io.value(), *log);
     if (!again) return could_not_run(arguments, again.error());
     if (!arguments.json) print_text(again.value(), arguments.level);
     return again.value().clean() ? exit_repaired : exit_findings;

@@ -47,6 +47,10 @@ cas::StoreOptions store_options(const frontend::Config& config) {
     options.uploads_open_max = config.uploads.open_max;
     options.uploads_closed_max = config.uploads.closed_max;
     options.rehash_max = config.uploads.rehash_max;
+    options.scrub_rate_bytes = config.scrub.rate_bytes;
+    options.scrub_full_every_ms = config.scrub.full_every.count();
+    options.scrub_digest_every = config.scrub.digest_every;
+    options.damage_marks_per_minute_max = config.scrub.marks_per_minute;
     return options;
 }
 
@@ -144,9 +148,13 @@ void LocalRegistry::stop() {
 
 std::vector<frontend::HealthComponent> LocalRegistry::health() const {
     const auto store = embedded_->store().stats();
-    // A store that turned read-only still serves pulls, which matter most: it is named, and does not make us unready.
-    std::string state = store.read_only ? "read-only: " + store.read_only_reason : "writable";
-    return {{"store", true, std::move(state)},
+    std::string state =
+        store.read_only ? "read-only until a restart: " + store.read_only_reason : "writable";
+    return {{"store", !store.read_only, std::move(state)},
+            {"damage", !store.damage_storm,
+             store.damage_storm ? "too many blobs were found damaged within a minute: nothing is "
+                                  "marked or collected until `orbitalreg scrub --resume-marking`"
+                                : "calm"},
             {"io", true, std::string{io_->name()} + ": " + std::string{io_->reason()}}};
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Looking at a store from outside: fsck and dump. Both open the directory under a shared lock and write nothing to it.
+// Looking at a store from outside: fsck and dump. Both open the directory under a shared lock and write nothing to it. And repair, which does.
 //
 // Threads  the caller's; blocking.
 // Errors   Errc::not_a_store, Errc::locked while a server has it open, version_unsupported, and what the device says. What
@@ -51,9 +51,28 @@ struct FsckReport {
     }
 };
 
+struct FsckOptions {
+    FsckLevel level = FsckLevel::normal;
+    unsigned threads = 1;  // that read at the deep level
+};
+
 // `catalog` must be empty; it is fed by the replay and then asked for its references.
-Result<FsckReport> fsck(Io& io, FsckLevel level, CatalogMachine& catalog, Log& log,
+Result<FsckReport> fsck(Io& io, FsckOptions options, CatalogMachine& catalog, Log& log,
                         const std::function<void(std::string_view progress)>& progress);
+inline Result<FsckReport> fsck(Io& io, FsckLevel level, CatalogMachine& catalog, Log& log,
+                               const std::function<void(std::string_view progress)>& progress) {
+    return fsck(io, FsckOptions{.level = level}, catalog, log, progress);
+}
+
+struct RepairReport {
+    std::vector<std::string> done;  // what was put right, for people
+    std::vector<std::string> left;  // and what could not be
+};
+
+// Puts right what costs nothing: copies of the superblock, headers of lane records whose blob verifies as a whole. Adds and
+// moves (into lost+found/), never drops. Holds the directory exclusively. `catalog` must be empty. Errc::log_corrupt when
+// acknowledged frames are damaged: then nothing behind the superblock is touched.
+Result<RepairReport> repair(Io& io, CatalogMachine& catalog, Log& log);
 
 enum class DumpWhat : std::uint8_t { superblock, frames, records, blobs, lanes, uploads };
 

@@ -57,6 +57,12 @@ struct StoreOptions {
     // How often all references are recounted in the background; a difference is a bug and ends collection.
     std::int64_t recount_interval_ms = 7 * 24 * 3600 * 1000LL;
     std::uint32_t rehash_max = 2;  // sha512 computed from stored bytes, at once
+
+    std::uint64_t scrub_rate_bytes = 0;  // a second; 0: no pass begins of itself
+    std::int64_t scrub_full_every_ms = 30 * 24 * 3600 * 1000LL;  // from begin to begin of a pass
+    std::uint32_t scrub_digest_every = 4;  // each so many-th pass computes digests; 0: none does
+    std::int64_t scrub_position_every_ms = 60'000;   // how often its place is made durable
+    std::uint32_t damage_marks_per_minute_max = 16;  // one more stops marking and collection
 };
 
 }  // namespace orbitalreg::cas

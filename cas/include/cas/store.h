@@ -23,6 +23,7 @@
 #include "cas/io.h"
 #include "cas/journal.h"
 #include "cas/options.h"
+#include "cas/scrub.h"
 
 #include <array>
 #include <cstdint>
@@ -82,6 +83,7 @@ struct StoreStats {
     bool clean_start = false;
     bool read_only = false;
     std::string read_only_reason;
+    bool damage_storm = false;  // too much damage in a minute: marking and collection have stopped
 };
 
 class Store : public Journal {
@@ -107,6 +109,8 @@ public:
     virtual UploadStatus upload_status(const SessionId& session) const noexcept = 0;
     // Cancels a session that has no writer; an unknown one is remembered as cancelled too.
     virtual Awaitable<Result<void>> cancel_upload(UploadStart start) = 0;
+
+    virtual Scrubber& scrubber() noexcept = 0;
 
     // 32 bytes derived from the store's secret, one value a label. The secret itself never leaves the store.
     virtual std::array<std::byte, 32> derive_key(std::string_view label) const noexcept = 0;

@@ -99,6 +99,25 @@ std::string session_text(const flatbuffers::Vector<std::uint8_t>* session) {
     return to_hex(std::as_bytes(std::span{session->data(), session->size()}));
 }
 
+void describe_scrub_position(const records::ScrubPosition& at, JsonLine& line) {
+    line.text("record", "scrub_position")
+        .number("pass", at.pass())
+        .flag("running", at.running())
+        .flag("in_log", at.in_log())
+        .number("file", at.file())
+        .number("position", at.position())
+        .number("full_pass", at.full_pass());
+}
+
+void describe_mark(const records::UploadMark& mark, JsonLine& line) {
+    line.text("record", "upload_mark")
+        .text("session", session_text(mark.session()))
+        .number("offset", mark.offset())
+        .number("lane", mark.lane())
+        .number("base_page", mark.base_page())
+        .number("aligned_bytes", mark.aligned_bytes());
+}
+
 void describe_cas_record(const AppliedRecord& record, JsonLine& line) {
     const auto* body = record.body.data();
     switch (static_cast<RecordType>(record.type)) {
@@ -123,20 +142,16 @@ void describe_cas_record(const AppliedRecord& record, JsonLine& line) {
                 .raw("digests", digest_list(flatbuffers::GetRoot<records::Lease>(body)->digests()));
             break;
         case RecordType::blob_damaged:
-            line.text("record", "blob_damaged")
+        case RecordType::blob_healed:
+            line.text("record", record.type == static_cast<std::uint16_t>(RecordType::blob_damaged)
+                                    ? "blob_damaged"
+                                    : "blob_healed")
                 .text("digest",
                       digest_text(flatbuffers::GetRoot<records::BlobDamaged>(body)->digest()));
             break;
-        case RecordType::upload_mark: {
-            const auto* mark = flatbuffers::GetRoot<records::UploadMark>(body);
-            line.text("record", "upload_mark")
-                .text("session", session_text(mark->session()))
-                .number("offset", mark->offset())
-                .number("lane", mark->lane())
-                .number("base_page", mark->base_page())
-                .number("aligned_bytes", mark->aligned_bytes());
+        case RecordType::upload_mark:
+            describe_mark(*flatbuffers::GetRoot<records::UploadMark>(body), line);
             break;
-        }
         case RecordType::upload_close: {
             const auto* close = flatbuffers::GetRoot<records::UploadClose>(body);
             line.text("record", "upload_close")
@@ -163,6 +178,9 @@ void describe_cas_record(const AppliedRecord& record, JsonLine& line) {
                 .number("count", block->count());
             break;
         }
+        case RecordType::scrub_position:
+            describe_scrub_position(*flatbuffers::GetRoot<records::ScrubPosition>(body), line);
+            break;
         default:
             line.text("record", "unknown");
             break;

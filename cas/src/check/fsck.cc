@@ -1,11 +1,13 @@
 // fsck in passes: superblock copies, the chain of frames, the recount of references, then the lanes.
 
 #include "cas/inspect.h"
+#include "check/deep_check.h"
 #include "check/findings.h"
 #include "check/lane_check.h"
 #include "check/replayed_store.h"
 #include "format/log_segment_header.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <vector>
 
@@ -85,38 +87,9 @@ void recount(const ReplayedStore& store, const CatalogMachine& catalog, FsckRepo
     });
 }
 
-// Inline blobs stand under their frame's checksum, which the replay verified; their digests are another matter.
-void check_inline_digests(Io& io, const ReplayedStore& store, FsckReport& report) {
-    std::vector<std::byte> bytes;
-    std::unique_ptr<File> file;
-    std::uint32_t segment = 0;
-    store.blobs().for_each([&](const BlobView& blob) {
-        if (blob.extent.in_lane) return;
-        if (blob.extent.file != segment) {
-            auto opened =
-                io.open(log_segment_path(blob.extent.file), OpenMode{.random_access = true});
-            file = opened ? std::move(opened).value() : nullptr;
-            segment = blob.extent.file;
-        }
-        bytes.resize(blob.extent.size_bytes);
-        const auto read =
-            file ? file->read(blob.extent.log_offset_bytes(), bytes) : fail(Errc::io_error);
-        const std::string where = place({blob.extent.file, blob.extent.log_offset_bytes()});
-        report.bytes += blob.extent.size_bytes;
-        if (!read || read.value() != bytes.size()) {
-            add_finding(report, Severity::loss, "read_failed", where,
-                        "blob " + blob.digest.to_string() + " cannot be read");
-        } else if (Digest::of(blob.digest.algorithm(), bytes) != blob.digest) {
-            add_finding(
-                report, Severity::loss, "digest_mismatch", where,
-                "blob " + blob.digest.to_string() + " has other bytes; push it again to heal it");
-        }
-    });
-}
-
 }  // namespace
 
-Result<FsckReport> fsck(Io& io, FsckLevel level, CatalogMachine& catalog, Log& log,
+Result<FsckReport> fsck(Io& io, FsckOptions options, CatalogMachine& catalog, Log& log,
                         const std::function<void(std::string_view)>& progress) {
     FsckReport report;
     auto opened = open_directory(io);
@@ -145,16 +118,12 @@ Result<FsckReport> fsck(Io& io, FsckLevel level, CatalogMachine& catalog, Log& l
     check_tail(io, superblock, replayed.value(), log, report);
     report.blobs = store.blobs().size();
     recount(store, catalog, report);
-    if (level == FsckLevel::quick) {
-        report.bytes = store.blobs().bytes();
-        return report;
-    }
-    const bool deep = level == FsckLevel::deep;
-    LaneCheck{io, store.identity(), report, deep, progress}.run(store.blobs(), store.lanes());
-    if (deep) {
-        check_inline_digests(io, store, report);
-    } else {
-        report.bytes = store.blobs().bytes();
+    report.bytes = store.blobs().bytes();
+    if (options.level == FsckLevel::quick) return report;
+    LaneCheck{io, store.identity(), report, progress}.run(store.blobs(), store.lanes());
+    if (options.level == FsckLevel::deep) {
+        DeepCheck{io, store.identity(), std::max(options.threads, 1U), report, progress}.run(
+            store.blobs());
     }
     return report;
 }

@@ -1,6 +1,5 @@
 #include "check/lane_check.h"
 
-#include "base/hasher.h"
 #include "check/findings.h"
 
 #include <algorithm>
@@ -9,9 +8,6 @@
 
 namespace orbitalreg::cas {
 namespace {
-
-constexpr std::size_t kPayloadPiece = 1_MiB;
-static_assert(kPayloadPiece % kChunkSize == 0);
 
 std::string describe(const BlobView& blob) {
     return "blob " + blob.digest.to_string() + " (" + std::to_string(blob.extent.size_bytes) +
@@ -22,16 +18,13 @@ constexpr const char* kRepush = "; push it again to heal it";
 
 }  // namespace
 
-LaneCheck::LaneCheck(Io& io, const StoreIdentity& store, FsckReport& report, bool deep,
+LaneCheck::LaneCheck(Io& io, const StoreIdentity& store, FsckReport& report,
                      const Progress& progress)
     : io_{io},
       store_{store},
       report_{report},
-      deep_{deep},
       progress_{progress},
-      page_{std::make_unique<Page>()},
-      table_{std::make_unique<Page>()},
-      payload_(deep ? kPayloadPiece : 0) {}
+      page_{std::make_unique<Page>()} {}
 
 void LaneCheck::find(Severity severity, const char* code, std::uint32_t lane, std::uint64_t page,
                      std::string detail) {
@@ -145,73 +138,7 @@ void LaneCheck::check_descriptor(File& file, const BlobView& blob) {
         find(Severity::loss, "descriptor_mismatch", blob.extent.file, number,
              describe(blob) + ": the descriptor names " + descriptor.value().digest.to_string() +
                  kRepush);
-    } else if (deep_) {
-        check_payload(file, blob);
     }
-}
-
-void LaneCheck::check_payload(File& file, const BlobView& blob) {
-    const std::uint64_t size = blob.extent.size_bytes;
-    Hasher hasher{blob.digest.algorithm()};
-    loaded_table_.reset();
-    for (std::uint64_t offset = 0; offset < size; offset += kPayloadPiece) {
-        const MutableByteView piece =
-            MutableByteView{payload_}.first(std::min<std::uint64_t>(kPayloadPiece, size - offset));
-        const auto read = file.read(blob.extent.lane_payload_offset_bytes() + offset, piece);
-        if (!read || read.value() != piece.size()) {
-            find(Severity::loss, "read_failed", blob.extent.file, blob.extent.position,
-                 describe(blob) + ": bytes at " + std::to_string(offset) + " cannot be read");
-            return;
-        }
-        report_.bytes += piece.size();
-        hasher.update(piece);
-        if (!check_chunks(file, blob, offset, piece)) return;
-    }
-    if (hasher.digest() != blob.digest) {
-        find(Severity::loss, "digest_mismatch", blob.extent.file, blob.extent.position,
-             describe(blob) + ": every checksum is right, but the bytes have another digest" +
-                 kRepush);
-    }
-}
-
-std::optional<std::uint64_t> LaneCheck::stored_sum(File& file, const BlobView& blob,
-                                                   std::uint64_t number) {
-    if (number < kDescriptorSumsMax) {
-        return descriptor_sum(*page_, static_cast<std::uint32_t>(number));
-    }
-    const std::uint64_t table = (number - kDescriptorSumsMax) / kTableSumsMax;
-    if (loaded_table_ != table) {
-        const std::uint64_t size = blob.extent.size_bytes;
-        const std::uint64_t page = table_page_number(blob.extent.position, size, table);
-        const auto read = file.read(page * kPageSize, table_->bytes);
-        if (!read || read.value() != kPageSize ||
-            !decode_table_page(*table_, blob.extent.uid, static_cast<std::uint32_t>(table), size)) {
-            find(Severity::loss, "table_page_invalid", blob.extent.file, page,
-                 describe(blob) + ": a page of its chunk sums is damaged" + kRepush);
-            return std::nullopt;
-        }
-        loaded_table_ = table;
-    }
-    return table_sum(*table_,
-                     static_cast<std::uint32_t>((number - kDescriptorSumsMax) % kTableSumsMax));
-}
-
-bool LaneCheck::check_chunks(File& file, const BlobView& blob, std::uint64_t offset,
-                             ByteView piece) {
-    for (std::size_t at = 0; at < piece.size(); at += kChunkSize) {
-        const std::uint64_t number = (offset + at) / kChunkSize;
-        const auto sum = stored_sum(file, blob, number);
-        if (!sum) return false;
-        const ByteView chunk = piece.subspan(at, std::min(kChunkSize, piece.size() - at));
-        if (checksum64(chunk, chunk_seed(blob.extent.uid, number)) != *sum) {
-            find(Severity::loss, "chunk_damaged", blob.extent.file,
-                 blob.extent.position + 1 + number * (kChunkSize / kPageSize),
-                 describe(blob) + ": chunk " + std::to_string(number) + " fails its checksum" +
-                     kRepush);
-            return false;
-        }
-    }
-    return true;
 }
 
 void LaneCheck::check_names() {

@@ -27,7 +27,8 @@ struct OpenedDirectory {
     std::unique_ptr<File> lock;
     SuperblockChoice choice;
 };
-Result<OpenedDirectory> open_directory(Io& io);
+// Errc::locked while somebody else has it open; a shared lock lets other readers in.
+Result<OpenedDirectory> open_directory(Io& io, bool exclusive = false);
 
 class ReplayedStore {
 public:

@@ -144,6 +144,14 @@ bool sound(const records::BlobDamaged& record) noexcept {
     return holds_digests(view(record.digest()), 1);
 }
 
+bool sound(const records::BlobHealed& record) noexcept {
+    return holds_digests(view(record.digest()), 1);
+}
+
+bool sound(const records::ScrubPosition& record) noexcept {
+    return record.pass() != 0 && record.full_pass() <= record.pass();
+}
+
 bool sound(const records::UploadMark& record) noexcept {
     const bool in_lane = record.lane() != 0;
     return is_session(record.session()) && view(record.hash_state()).size() <= kHashStateMax &&
@@ -268,6 +276,10 @@ Result<void> verify_cas_body(RecordType type, ByteView body) noexcept {
             return verify_as<records::Lease>(body);
         case RecordType::blob_damaged:
             return verify_as<records::BlobDamaged>(body);
+        case RecordType::blob_healed:
+            return verify_as<records::BlobHealed>(body);
+        case RecordType::scrub_position:
+            return verify_as<records::ScrubPosition>(body);
         case RecordType::upload_mark:
             return verify_as<records::UploadMark>(body);
         case RecordType::upload_close:
@@ -277,8 +289,6 @@ Result<void> verify_cas_body(RecordType type, ByteView body) noexcept {
         case RecordType::id_block:
             return verify_as<records::IdBlock>(body);
         case RecordType::blob_relocate:
-        case RecordType::blob_healed:
-        case RecordType::scrub_position:
         case RecordType::snapshot_hold:
             break;
     }

@@ -414,6 +414,14 @@ void BlobTable::set_damaged(BlobId id) {
     row.flags = static_cast<std::uint16_t>(row.flags | kDamaged);
 }
 
+void BlobTable::clear_damaged(BlobId id) {
+    Row& row = rows_.change(id.value);
+    const std::unique_lock lock{shards_[shard_number(row)].mutex};
+    ORB_ASSERT((row.flags & kInUse) != 0);
+    if ((row.flags & kDamaged) != 0) damaged_.fetch_sub(1, std::memory_order_relaxed);
+    row.flags = static_cast<std::uint16_t>(row.flags & ~kDamaged);
+}
+
 void BlobTable::hold(BlobId id) {
     Row& row = rows_.change(id.value);
     const std::unique_lock lock{shards_[shard_number(row)].mutex};
@@ -512,6 +520,31 @@ const BlobTable::Row* BlobTable::row_in_use(std::uint32_t id) const noexcept {
     if (id >= end_id_.load(std::memory_order_relaxed)) return nullptr;
     const Row& row = rows_.at(id);
     return (row.flags & kInUse) != 0 ? &row : nullptr;
+}
+
+bool BlobTable::for_each_from(BlobId first, std::uint32_t count,
+                              const std::function<void(const BlobView&)>& visit) const {
+    const std::uint32_t end = end_id_.load(std::memory_order_acquire);
+    const std::uint64_t last = std::min<std::uint64_t>(end, std::uint64_t{first.value} + count);
+    for (std::uint64_t id = std::max<std::uint32_t>(first.value, 1); id < last; ++id) {
+        const Row& row = rows_.at(static_cast<std::uint32_t>(id));
+        if ((row.flags & kInUse) == 0) continue;
+        visit(view(BlobId{static_cast<std::uint32_t>(id)}, row, shards_[shard_number(row)]));
+    }
+    return last < end;
+}
+
+std::optional<PinnedBlob> BlobTable::pin_extent(BlobId id, std::uint64_t uid) {
+    if (id.value == 0 || id.value >= end_id_.load(std::memory_order_acquire)) return std::nullopt;
+    const Row& row = rows_.at(id.value);
+    if ((row.flags & kInUse) == 0 || row.uid != uid) return std::nullopt;
+    const std::uint32_t number = shard_number(row);
+    Shard& shard = shards_[number];
+    const std::unique_lock lock{shard.mutex};
+    BlobView blob = view(id, row, shard);
+    ++shard.pins[blob.extent];
+    Pin pin{*this, number, blob.extent};
+    return PinnedBlob{std::move(blob), std::move(pin)};
 }
 
 void BlobTable::for_each(const std::function<void(const BlobView&)>& visit) const {

@@ -117,6 +117,8 @@ public:
     // A damaged row gets new bytes and is sound again; its grace starts anew.
     void replace_extent(BlobId id, const Extent& extent, std::uint64_t store_time_s);
     void set_damaged(BlobId id);
+    // The row's extent verified: it is sound again.
+    void clear_damaged(BlobId id);
     void hold(BlobId id);
     void release(BlobId id, std::uint64_t store_time_s);
     // The grace of a row without references starts anew.
@@ -156,6 +158,11 @@ public:
     void for_each(const std::function<void(const BlobView&)>& visit) const;
     // Equal for equal rows, references included.
     std::uint64_t fingerprint() const;
+    // The rows in use among `count` ids from `first` on; false when there are no ids behind them. Sequencer only.
+    bool for_each_from(BlobId first, std::uint32_t count,
+                       const std::function<void(const BlobView&)>& visit) const;
+    // A pin on a row's extent, damaged or not; none when the row names another extent by now. Sequencer only.
+    std::optional<PinnedBlob> pin_extent(BlobId id, std::uint64_t uid);
 
 private:
     friend class Pin;

@@ -64,10 +64,11 @@ std::uint64_t next_incarnation(Random& random, std::uint64_t last) noexcept {
 class OpenCommitLog final : public CommitLog {
 public:
     OpenCommitLog(StoreEnvironment environment, const StoreOptions& options, FrameTarget& target,
-                  OpenedStore opened)
+                  std::function<bool()> give_up_space, OpenedStore opened)
         : environment_{std::move(environment)},
           options_{options},
           target_{target},
+          give_up_space_{std::move(give_up_space)},
           lock_{std::move(opened.lock)},
           created_{opened.created},
           identity_{log_identity(opened.choice.superblock)},
@@ -87,9 +88,6 @@ public:
     Awaitable<Result<Committed>> commit(Group group) override;
     Awaitable<Result<void>> between_frames(std::function<void()> step) override;
     Result<Committed> commit_now(Group group) override;
-    void on_no_space(std::function<bool()> give_up) override {
-        if (sequencer_) sequencer_->on_no_space(std::move(give_up));
-    }
     void start() override;
     Awaitable<void> stop(Group last) override;
     Awaitable<Result<void>> read(IoQueue& queue, std::uint32_t segment, std::uint64_t offset,
@@ -113,6 +111,7 @@ private:
     StoreEnvironment environment_;
     const StoreOptions options_;
     FrameTarget& target_;
+    const std::function<bool()> give_up_space_;
     const std::unique_ptr<File> lock_;
     const bool created_;
     const LogIdentity identity_;
@@ -177,11 +176,16 @@ Result<void> OpenCommitLog::begin_writing() {
     tail_ = std::make_unique<LogTail>(environment_.io, environment_.clock, environment_.metrics,
                                       plan, *spares_, time_, limits.frame_bytes());
     ORB_TRY(tail_->open(replayed_.end));
-    ORB_TRY(tail_->write_opened());
+    auto opened = tail_->write_opened();
+    const bool no_space = !opened && opened.error() == make_error_code(Errc::no_space);
+    // A full file system must not keep the store shut: its reserve is for this.
+    if (no_space && give_up_space_ && give_up_space_()) opened = tail_->write_opened();
+    if (!opened) return fail(opened.error());
     sequencer_ = std::make_unique<Sequencer>(
         environment_, options_, limits,
         Sequencer::Parts{*tail_, *spares_, target_, read_only_,
                          [this](Lsn closed) { return write_clean(closed); }});
+    sequencer_->on_no_space(give_up_space_);
     return ok();
 }
 
@@ -292,11 +296,11 @@ LogStats OpenCommitLog::stats() const {
 }  // namespace
 
 Result<std::unique_ptr<CommitLog>> CommitLog::open(StoreEnvironment environment,
-                                                   const StoreOptions& options,
-                                                   FrameTarget& target) {
+                                                   const StoreOptions& options, FrameTarget& target,
+                                                   std::function<bool()> give_up_space) {
     ORB_TRY(auto opened, lock_store(environment, options));
-    auto log =
-        std::make_unique<OpenCommitLog>(std::move(environment), options, target, std::move(opened));
+    auto log = std::make_unique<OpenCommitLog>(std::move(environment), options, target,
+                                               std::move(give_up_space), std::move(opened));
     ORB_TRY(log->recover());
     return std::unique_ptr<CommitLog>{std::move(log)};
 }

@@ -35,15 +35,14 @@ class CommitLog : public Committer {
 public:
     virtual ~CommitLog() = default;
 
+    // `give_up_space` gives space back when the next segment cannot be made, here or later on the sequencer: true when
+    // it did. May be null.
     static Result<std::unique_ptr<CommitLog>> open(StoreEnvironment environment,
-                                                   const StoreOptions& options,
-                                                   FrameTarget& target);
+                                                   const StoreOptions& options, FrameTarget& target,
+                                                   std::function<bool()> give_up_space = nullptr);
     // After open() and before start(): groups committed while recovering (seals of lanes, id blocks), blocking, each in
     // a frame of its own.
     virtual Result<Committed> commit_now(Group group) = 0;
-    // What gives space back when the next segment cannot be made: true when it did. Called on the sequencer. Before
-    // start().
-    virtual void on_no_space(std::function<bool()> give_up) = 0;
     virtual void start() = 0;
     // `last` is committed in a frame before `closed` (frontiers of free lanes). Idempotent.
     virtual Awaitable<void> stop(Group last) = 0;

@@ -20,14 +20,14 @@ enum class RecordType : std::uint16_t {
     blob_delete = 2,
     lease = 3,
     blob_relocate = 4,  // reserved
-    blob_healed = 5,    // reserved
+    blob_healed = 5,
     blob_damaged = 6,
     upload_mark = 7,
     upload_close = 8,
     lane_state = 9,
     id_block = 10,
-    scrub_position = 11,  // reserved
-    snapshot_hold = 12,   // reserved
+    scrub_position = 11,
+    snapshot_hold = 12,  // reserved
 };
 
 enum class RecordOwner : std::uint8_t { cas = 1, catalog = 2 };

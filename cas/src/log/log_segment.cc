@@ -55,8 +55,9 @@ Result<void> sync_log_directory(Io& io, Durability durability) {
 Result<std::unique_ptr<File>> make_log_segment(Io& io, const SegmentPlan& plan,
                                                std::uint32_t segment, SegmentFill fill) {
     const std::string path = log_segment_path(segment);
-    ORB_TRY(auto file,
-            io.open(path, {.write = true, .create = true, .exclusive = true, .direct = true}));
+    auto opened = io.open(path, {.write = true, .create = true, .exclusive = true, .direct = true});
+    if (!opened && lacks_space(opened.error())) return fail(Errc::no_space);  // no inode, no block
+    ORB_TRY(auto file, std::move(opened));
     const auto filled = fill_segment(*file, plan, segment, fill);
     if (!filled && lacks_space(filled.error())) {
         file.reset();

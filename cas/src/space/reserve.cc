@@ -13,6 +13,11 @@ constexpr std::uint64_t kSizeMax = 256_MiB;
 
 }  // namespace
 
+void Reserve::adopt() noexcept {
+    const auto stat = io_.stat(kFileName);
+    kept_ = stat && stat.value().allocated_bytes > 0;
+}
+
 void Reserve::open(std::uint64_t size_bytes, std::uint64_t headroom_bytes) {
     const auto space = io_.space();
     if (size_bytes == 0 && space) {
@@ -25,6 +30,7 @@ void Reserve::open(std::uint64_t size_bytes, std::uint64_t headroom_bytes) {
         kept_ = true;
         return;
     }
+    kept_ = false;
     restore();
     if (!kept_) {
         log_.warn("there is no room for the disk reserve; pushes are refused until there is",

@@ -4,7 +4,7 @@
 //
 //   kept ──the log cannot grow──> given up ──room again──> kept
 //
-// Life     open() after the log and the lanes are there; the file `reserve.bin` stays between runs.
+// Life     adopt() -> open() once the log and the lanes are there; the file `reserve.bin` stays between runs.
 // Threads  any; one give_up() or restore() at a time.
 // Limits   StoreOptions::reserve_size_bytes, else 1 % of the file system within 4 MiB and 256 MiB.
 
@@ -26,6 +26,8 @@ public:
 
     Reserve(Io& io, Clock& clock, Log& log) noexcept : io_{io}, clock_{clock}, log_{log} {}
 
+    // Before the log opens, which may need the room: takes over the file of the last run.
+    void adopt() noexcept;
     // `headroom_bytes` must be free beside the reserve for a push to be admitted. A full file system is no
     // error: the reserve is made when there is room.
     void open(std::uint64_t size_bytes, std::uint64_t headroom_bytes);

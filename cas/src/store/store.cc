@@ -9,7 +9,8 @@
 #include "io/memory_ledger.h"
 #include "lane/lanes.h"
 #include "log/commit_log.h"
-#include "schema/records_generated.h"
+#include "scrub/damage_marks.h"
+#include "scrub/scrub.h"
 #include "space/compactor.h"
 #include "space/reserve.h"
 #include "store/store_state.h"
@@ -27,9 +28,16 @@ public:
           reserve_{
               std::make_shared<Reserve>(environment_.io, environment_.clock, environment_.log)},
           lanes_{environment_, options, blobs_, ledger_},
-          state_{blobs_, lanes_, catalog} {}
+          state_{blobs_, lanes_, catalog},
+          marks_{std::make_shared<DamageMarks>(environment_.clock, environment_.log,
+                                               environment_.metrics, blobs_,
+                                               options.damage_marks_per_minute_max)},
+          scrub_{std::make_shared<Scrub>(environment_, options, blobs_, state_.scrub(), marks_)} {}
 
-    ~StoreOfRooms() override = default;
+    ~StoreOfRooms() override {
+        marks_->abandon();
+        scrub_->abandon();
+    }
 
     Result<void> recover(const StoreOptions& options);
 
@@ -67,6 +75,7 @@ public:
         return lanes_.cancel_upload(std::move(start));
     }
 
+    Scrubber& scrubber() noexcept override { return *scrub_; }
     std::array<std::byte, 32> derive_key(std::string_view label) const noexcept override {
         return log_->derive_key(label);
     }
@@ -78,7 +87,6 @@ public:
 private:
     // Whether new content is admitted: deletes, marks and moves of tags are without asking.
     bool room_for_content();
-    Awaitable<void> report_damage(BlobView blob);
     void publish_metrics();
 
     StoreEnvironment environment_;
@@ -88,26 +96,34 @@ private:
     Lanes lanes_;
     StoreState state_;
     std::shared_ptr<Compactor> compactor_;  // also of a round under way
-    std::unique_ptr<CommitLog> log_;        // ends before the state that it applies to
+    std::shared_ptr<DamageMarks> marks_;  // both also of coroutines that may resume after the store
+    std::shared_ptr<Scrub> scrub_;
+    std::unique_ptr<CommitLog> log_;  // ends before the state that it applies to
     std::int64_t recovery_ms_ = 0;
 };
 
 Result<void> StoreOfRooms::recover(const StoreOptions& options) {
     const std::int64_t start_ns = environment_.clock.steady_ns();
-    ORB_TRY(log_, CommitLog::open(environment_, options, state_));
+    std::function<bool()> give_up_space;
+    if (!options.read_only) {
+        reserve_->adopt();
+        give_up_space = [reserve = reserve_] { return reserve->give_up(); };
+    }
+    ORB_TRY(log_, CommitLog::open(environment_, options, state_, std::move(give_up_space)));
     ORB_TRY(lanes_.open(*log_));
     recovery_ms_ = (environment_.clock.steady_ns() - start_ns) / 1'000'000;
+    marks_->attach(*log_);
     lanes_.on_damage = [this](const BlobView& blob) {
-        asio::co_spawn(environment_.background, report_damage(blob), asio::detached);
+        asio::co_spawn(environment_.background, DamageMarks::mark(marks_, blob), asio::detached);
     };
     if (!options.read_only) {
         reserve_->open(options.reserve_size_bytes, 2 * log_->segment_size_bytes());
-        log_->on_no_space([reserve = reserve_] { return reserve->give_up(); });
     }
     compactor_ = std::make_shared<Compactor>(lanes_.rooms(), nullptr);
     log_->start();
     lanes_.start();
     compactor_->start();
+    scrub_->start(*log_);
     publish_metrics();
     return ok();
 }
@@ -133,6 +149,7 @@ void StoreOfRooms::publish_metrics() {
 
 Awaitable<void> StoreOfRooms::stop() {
     compactor_->stop();
+    co_await scrub_->stop();
     co_await lanes_.stop();
     co_await log_->stop(lanes_.closing_group());
 }
@@ -161,39 +178,6 @@ Awaitable<Result<Committed>> StoreOfRooms::submit(Change change) {
     co_return co_await log_->commit(std::move(group));
 }
 
-Awaitable<void> StoreOfRooms::report_damage(BlobView blob) {
-    environment_.log.error("a blob's bytes fail their checksum",
-                           {{"digest", blob.digest.to_string()},
-                            {"lane", blob.extent.in_lane ? blob.extent.file : 0},
-                            {"segment", blob.extent.in_lane ? 0 : blob.extent.file},
-                            {"position", blob.extent.position}});
-    Group group;
-    group.keys.exclusive.push_back(digest_key(blob.digest));
-    group.check = [this, blob](Group& self, const FrameContext&) -> Result<void> {
-        const auto known = blobs_.find(blob.digest);
-        if (!known || known->damaged || !(known->extent == blob.extent)) {
-            return fail(Errc::precondition_failed);
-        }
-        flatbuffers::FlatBufferBuilder builder{128};
-        const auto digest = encode_digest(builder, blob.digest);
-        builder.Finish(records::CreateBlobDamaged(builder, digest));
-        GroupRecord record;
-        record.type = static_cast<std::uint16_t>(RecordType::blob_damaged);
-        record.blob = known->id;
-        record.uid = blob.extent.uid;
-        const auto* body = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
-        record.body.assign(body, body + builder.GetSize());
-        self.records.push_back(std::move(record));
-        return ok();
-    };
-    const auto committed = co_await log_->commit(std::move(group));
-    if (!committed && committed.error() != ErrorCode{Errc::precondition_failed}) {
-        environment_.log.error(
-            "the damage could not be recorded",
-            {{"digest", blob.digest.to_string()}, {"error", committed.error().message()}});
-    }
-}
-
 StoreStats StoreOfRooms::stats() const {
     const LogStats log = log_->stats();
     const LaneStats lanes = lanes_.stats();
@@ -213,6 +197,7 @@ StoreStats StoreOfRooms::stats() const {
     stats.clean_start = log.clean_start;
     stats.read_only = log.read_only;
     stats.read_only_reason = log.read_only_reason;
+    stats.damage_storm = marks_->storm();
     return stats;
 }
 

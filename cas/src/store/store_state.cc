@@ -6,6 +6,7 @@
 #include "format/record.h"
 #include "index/encoded_digest.h"
 #include "schema/records_generated.h"
+#include "scrub/damage_marks.h"
 
 namespace orbitalreg::cas {
 namespace {
@@ -54,13 +55,6 @@ Result<void> verify_blob_commit(const AppliedRecord& record) noexcept {
     return ok();
 }
 
-Result<void> verify_blob_damaged(const AppliedRecord& record) noexcept {
-    const auto* body = verified<records::BlobDamaged>(record.body);
-    if (body == nullptr || !decode_digest(body->digest()) || record.uid == 0)
-        return fail(Errc::bad_format);
-    return ok();
-}
-
 }  // namespace
 
 Result<void> StoreState::verify(const AppliedRecord& record) const noexcept {
@@ -70,7 +64,12 @@ Result<void> StoreState::verify(const AppliedRecord& record) const noexcept {
         case RecordType::blob_commit:
             return verify_blob_commit(record);
         case RecordType::blob_damaged:
-            return verify_blob_damaged(record);
+        case RecordType::blob_healed:
+            return verify_damage_record(record);
+        case RecordType::scrub_position: {
+            ORB_TRY(decode_scrub_position(record.body));
+            return ok();
+        }
         case RecordType::blob_delete:
         case RecordType::lease:
             return verify_cas_body(static_cast<RecordType>(record.type), record.body);
@@ -128,6 +127,18 @@ void StoreState::apply_lease(const FrameContext& frame, const AppliedRecord& rec
     }
 }
 
+// The extent may have been replaced since it was read: the record names the one that it speaks of.
+void StoreState::apply_damage(const AppliedRecord& record) {
+    const auto* body = flatbuffers::GetRoot<records::BlobDamaged>(record.body.data());
+    const auto known = blobs_.find(*decode_digest(body->digest()));
+    if (!known || known->extent.uid != record.uid) return;
+    if (static_cast<RecordType>(record.type) == RecordType::blob_damaged) {
+        blobs_.set_damaged(known->id);
+    } else {
+        blobs_.clear_damaged(known->id);
+    }
+}
+
 void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept {
     catalog_group_.clear();
     for (const AppliedRecord& record : group) {
@@ -145,13 +156,13 @@ void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord>
             case RecordType::lease:
                 apply_lease(frame, record);
                 break;
-            case RecordType::blob_damaged: {
-                // The extent may have been replaced since it was read: the record names the one that failed.
-                const auto* body = flatbuffers::GetRoot<records::BlobDamaged>(record.body.data());
-                const auto known = blobs_.find(*decode_digest(body->digest()));
-                if (known && known->extent.uid == record.uid) blobs_.set_damaged(known->id);
+            case RecordType::blob_damaged:
+            case RecordType::blob_healed:
+                apply_damage(record);
                 break;
-            }
+            case RecordType::scrub_position:
+                scrub_.apply(record.body);
+                break;
             default:
                 lanes_.apply(frame, record);
                 break;

@@ -7,6 +7,7 @@
 #include "cas/journal.h"
 #include "index/blob_table.h"
 #include "log/group.h"
+#include "scrub/scrub_state.h"
 
 #include <vector>
 
@@ -34,15 +35,20 @@ public:
     // Once every row of a checkpoint was loaded: counts what the catalog's rows refer to. Errc::bad_format when one names
     // no blob.
     Result<void> load_references();
+    const ScrubState& scrub() const noexcept { return scrub_; }
+    CheckpointTable& scrub_table() noexcept { return scrub_table_; }
 
 private:
     void apply_blob_commit(const FrameContext& frame, const AppliedRecord& record);
     void apply_blob_delete(const FrameContext& frame, const AppliedRecord& record);
     void apply_lease(const FrameContext& frame, const AppliedRecord& record);
+    void apply_damage(const AppliedRecord& record);
 
     BlobTable& blobs_;
     LaneRecords& lanes_;
     CatalogMachine& catalog_;
+    ScrubState scrub_;
+    ScrubTable scrub_table_{scrub_};
     std::vector<CatalogRecordView> catalog_group_;  // reused between groups
 };
 

@@ -57,6 +57,15 @@ struct UploadsConfig {
     friend bool operator==(const UploadsConfig&, const UploadsConfig&) = default;
 };
 
+struct ScrubConfig {
+    std::uint64_t rate_bytes = 50_MiB;  // a second; 0: no scrub
+    std::chrono::milliseconds full_every{30 * 24 * 3'600'000LL};
+    std::uint32_t digest_every = 4;
+    std::uint32_t marks_per_minute = 16;
+
+    friend bool operator==(const ScrubConfig&, const ScrubConfig&) = default;
+};
+
 struct Config {
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::json;
@@ -66,6 +75,7 @@ struct Config {
     std::uint32_t threads = 0;  // 0: one per core
     std::chrono::milliseconds stop_grace{30'000};
     UploadsConfig uploads;
+    ScrubConfig scrub;
     bool auto_create_projects = true;
     std::string default_project = "library";
     std::vector<ProjectConfig> projects;

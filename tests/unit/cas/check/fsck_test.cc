@@ -199,6 +199,41 @@ TEST_F(Fsck, EveryPageOfALaneRecordIsHeldAgainstItsRow) {
     EXPECT_EQ(read.error(), ErrorCode{Errc::blob_damaged});
 }
 
+TEST_F(Fsck, RepairWritesARecordHeaderAnewAndKeepsTheOldPage) {
+    fill();
+    const auto [path, offset] = place_of(large_);
+    flip(path, offset - kPageSize + 30);
+    flip("SUPER", 2 * kPageSize + 80);
+    EXPECT_TRUE(has(check(FsckLevel::normal), "record_header_invalid"));
+    {
+        Life life{disk, ++seed};
+        EmptyCatalog catalog;
+        const auto repaired = repair(life.io(), catalog, null_log());
+        ASSERT_TRUE(repaired) << repaired.error().message();
+        EXPECT_EQ(repaired.value().done.size(), 2u);
+        EXPECT_TRUE(repaired.value().left.empty());
+    }
+    EXPECT_TRUE(check(FsckLevel::deep).findings.empty());
+    const auto kept = disk.find("lost+found");
+    ASSERT_NE(kept, nullptr);
+    EXPECT_EQ(kept->entries.size(), 1u);
+    auto life = live();
+    EXPECT_EQ(life->get(large_).value(), content_of(kLargeSize, 1));
+}
+
+TEST_F(Fsck, RepairLeavesAHeaderWhoseBlobDoesNotVerify) {
+    fill();
+    const auto [path, offset] = place_of(large_);
+    flip(path, offset - kPageSize + 30);
+    flip(path, offset + 30);
+    Life life{disk, ++seed};
+    EmptyCatalog catalog;
+    const auto repaired = repair(life.io(), catalog, null_log());
+    ASSERT_TRUE(repaired);
+    EXPECT_TRUE(repaired.value().done.empty());
+    EXPECT_EQ(repaired.value().left.size(), 1u);
+}
+
 TEST_F(Fsck, MissesALaneThatIsGone) {
     fill();
     const auto [path, offset] = place_of(large_);

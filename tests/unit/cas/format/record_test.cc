@@ -172,9 +172,8 @@ TEST(Record, BodiesAreVerified) {
     EXPECT_EQ(verify_cas_body(RecordType::blob_commit, blob_commit(digest_bytes(), 1, 0)).error(),
               bad);
     EXPECT_EQ(verify_cas_body(RecordType::blob_commit, {}).error(), bad);
-    EXPECT_EQ(
-        verify_cas_body(RecordType::scrub_position, blob_commit(digest_bytes(), 0, 0)).error(),
-        bad);
+    EXPECT_EQ(verify_cas_body(RecordType::snapshot_hold, blob_commit(digest_bytes(), 0, 0)).error(),
+              bad);
     const auto close = [](records::UploadOutcome outcome, std::size_t session, bool digest) {
         return body_of([&](auto& builder) {
             const auto id = builder.CreateVector(std::vector<std::uint8_t>(session, 1));

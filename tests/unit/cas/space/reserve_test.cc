@@ -33,6 +33,11 @@ public:
         ADD_FAILURE() << "the disk never filled";
         return stored;
     }
+    void remove_all() {
+        std::vector<std::string> paths;
+        disk.visit([&](const std::string& path, sim::SimInode&) { paths.push_back(path); });
+        for (const std::string& path : paths) disk.remove(disk.place(path));
+    }
     static Change record_of(std::size_t size) {
         Change change;
         change.records.push_back({1, {std::byte{1}}, content_of(size, size)});
@@ -80,6 +85,33 @@ TEST_F(FullDisk, TakesPushesAgainWhenThereIsRoom) {
     life->pass_ms(200);
     EXPECT_NE(disk.find("reserve.bin"), nullptr);
     life->put(content_of(kBlobSize, 1000));
+}
+
+// Wherever in its segment the log ends: the next start needs room for a segment when it ends at the end.
+TEST_F(FullDisk, OpensOnItsReserve) {
+    StoreOptions small = options();
+    small.log_segment_size_bytes = 256_KiB;
+    small.segments_spare = 0;
+    small.lanes_spare = 0;
+    std::size_t given_up = 0;
+    for (int frames = 41; frames < 48; ++frames) {
+        remove_all();
+        {
+            auto life = live(small);
+            for (int i = 0; i < frames; ++i) {
+                ASSERT_TRUE(life->run(life->store->submit(record_of(100))));
+            }
+            life->io().kill();
+        }
+        disk.release_locks();
+        const auto ballast = disk.create(disk.place("ballast"), false);
+        ASSERT_TRUE(disk.allocate(*ballast, 0, disk.capacity_bytes() - disk.used_bytes()));
+        auto life = live(small);
+        ASSERT_TRUE(life->run(life->store->submit(record_of(100)))) << frames;
+        if (disk.find("reserve.bin") == nullptr) ++given_up;
+        EXPECT_FALSE(life->store->stats().read_only);
+    }
+    EXPECT_GT(given_up, 0u);
 }
 
 TEST_F(FullDisk, KeepsItsFileBetweenRuns) {
