@@ -18,6 +18,7 @@ const std::vector<PlantedBug>& planted_bugs() {
         {"apply_twice", "replay applies each frame twice"},
         {"conflicting_requests_in_frame", "two requests with conflicting keys share a frame"},
         {"fuzzy_image", "a checkpoint has each row as it is when the walk comes by"},
+        {"eio_marks_damaged", "a read that the device refuses marks the blob damaged"},
         {"ignore_chunk_seed", "pieces are served whatever their chunk sums say"},
         {"ignore_frame_chain", "recovery goes on behind a frame that is missing"},
         {"lane_offset_reused_after_cancel",

@@ -24,6 +24,7 @@ struct FsckArguments {
     std::string level = "normal";
     bool json = false;
     bool repair = false;
+    bool online = false;
 };
 
 std::string_view to_string(cas::FsckFinding::Severity severity) noexcept {
@@ -71,12 +72,13 @@ Result<cas::FsckReport> examine(const FsckArguments& arguments, cas::Io& io, Log
     const auto progress = [terminal](std::string_view text) {
         if (terminal) std::cerr << "\r\x1b[K" << text << std::flush;
     };
-    const auto catalog = engine::make_catalog(engine::RegistryLimits{});
     cas::FsckOptions options;
     options.threads = std::max(1U, std::thread::hardware_concurrency());
     if (arguments.level == "quick") options.level = cas::FsckLevel::quick;
     if (arguments.level == "deep") options.level = cas::FsckLevel::deep;
-    auto report = cas::fsck(io, options, *catalog, log, progress);
+    const auto make_catalog = [] { return engine::make_catalog(engine::RegistryLimits{}); };
+    auto report = arguments.online ? cas::fsck_online(io, options, make_catalog, log, progress)
+                                   : cas::fsck(io, options, *make_catalog(), log, progress);
     progress("");
     return report;
 }
@@ -136,8 +138,12 @@ void add_fsck(CLI::App& app, int& exit_code) {
         ->check(CLI::IsMember({"quick", "normal", "deep"}))
         ->capture_default_str();
     command->add_flag("--json", arguments->json, "Report as JSON");
-    command->add_flag("--repair", arguments->repair,
-                      "Put right what can be put right without loss");
+    auto* repair_flag = command->add_flag("--repair", arguments->repair,
+                                          "Put right what can be put right without loss");
+    command
+        ->add_flag("--online", arguments->online,
+                   "Look beside a running server, without its lock; changes nothing")
+        ->excludes(repair_flag);
     command->callback([arguments, &exit_code] { exit_code = fsck(*arguments); });
 }
 

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +31,9 @@ struct FsckFinding {
     Severity severity = Severity::note;
     std::string
         code;  // stable, for scripts: superblock_copy_invalid, frame_corrupt, descriptor_mismatch, ...
-    std::string where;   // file and offset
-    std::string detail;  // what it means and what to do
+    std::string where;      // file and offset
+    std::string detail;     // what it means and what to do
+    std::uint64_t uid = 0;  // of the extent whose bytes are bad, 0: none
 };
 
 struct FsckReport {
@@ -63,6 +65,15 @@ inline Result<FsckReport> fsck(Io& io, FsckLevel level, CatalogMachine& catalog,
                                const std::function<void(std::string_view progress)>& progress) {
     return fsck(io, FsckOptions{.level = level}, catalog, log, progress);
 }
+
+// fsck of a store that a server has open: nothing is locked and nothing written. The view is what superblock, checkpoint and
+// log say when they are read, exact at the last whole frame. What the server changes meanwhile is told from damage by
+// looking again: a finding stands only if each of several passes, over a view of its own, makes it. Memory for two
+// stores.
+using MakeCatalog = std::function<std::unique_ptr<CatalogMachine>()>;
+Result<FsckReport> fsck_online(Io& io, FsckOptions options, const MakeCatalog& make_catalog,
+                               Log& log,
+                               const std::function<void(std::string_view progress)>& progress);
 
 struct RepairReport {
     std::vector<std::string> done;  // what was put right, for people

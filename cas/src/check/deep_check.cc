@@ -23,10 +23,11 @@ struct Entry {
 };
 
 // In the order of their places, so that the device reads forward.
-std::vector<Entry> in_order(const BlobTable& blobs) {
+std::vector<Entry> in_order(const BlobTable& blobs, const std::set<std::uint64_t>* uids) {
     std::vector<Entry> all;
-    all.reserve(blobs.size());
-    blobs.for_each([&all](const BlobView& blob) {
+    if (uids == nullptr) all.reserve(blobs.size());
+    blobs.for_each([&all, uids](const BlobView& blob) {
+        if (uids != nullptr && !uids->contains(blob.extent.uid)) return;
         const std::uint64_t log = blob.extent.in_lane ? 0 : 1;
         all.push_back({log << 32 | blob.extent.file, blob.extent.position, blob.id});
     });
@@ -91,12 +92,13 @@ void DeepCheck::report(std::vector<Outcome> found) {
                     file + " page " + std::to_string(outcome.trouble.page),
                     "blob " + blob.digest.to_string() + " (" +
                         std::to_string(blob.extent.size_bytes) + " bytes): " +
-                        outcome.trouble.detail + (unreadable ? "" : "; push it again to heal it"));
+                        outcome.trouble.detail + (unreadable ? "" : "; push it again to heal it"),
+                    blob.extent.uid);
     }
 }
 
-void DeepCheck::run(const BlobTable& blobs) {
-    Shared shared{.blobs = blobs, .order = in_order(blobs), .bytes_all = blobs.bytes()};
+void DeepCheck::run(const BlobTable& blobs, const std::set<std::uint64_t>* uids) {
+    Shared shared{.blobs = blobs, .order = in_order(blobs, uids), .bytes_all = blobs.bytes()};
     std::vector<std::thread> others;
     for (unsigned i = 1; i < threads_; ++i) {
         others.emplace_back([this, &shared] { work(shared, false); });

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -26,7 +27,8 @@ public:
               const Progress& progress) noexcept
         : io_{io}, store_{store}, threads_{threads}, report_{report}, progress_{progress} {}
 
-    void run(const BlobTable& blobs);
+    // `uids`: of the extents to read; null: all.
+    void run(const BlobTable& blobs, const std::set<std::uint64_t>* uids = nullptr);
 
 private:
     struct Outcome {

@@ -11,12 +11,13 @@ namespace orbitalreg::cas {
 inline constexpr std::size_t kFindingsMax = 10'000;
 
 inline void add_finding(FsckReport& report, FsckFinding::Severity severity, std::string code,
-                        std::string where, std::string detail) {
+                        std::string where, std::string detail, std::uint64_t uid = 0) {
     if (report.findings.size() >= kFindingsMax) {
         ++report.findings_dropped;
         return;
     }
-    report.findings.push_back({severity, std::move(code), std::move(where), std::move(detail)});
+    report.findings.push_back(
+        {severity, std::move(code), std::move(where), std::move(detail), uid});
 }
 
 }  // namespace orbitalreg::cas

@@ -3,6 +3,7 @@
 #include "cas/inspect.h"
 #include "check/deep_check.h"
 #include "check/findings.h"
+#include "check/fsck_pass.h"
 #include "check/lane_check.h"
 #include "check/replayed_store.h"
 #include "format/log_segment_header.h"
@@ -89,10 +90,11 @@ void recount(const ReplayedStore& store, const CatalogMachine& catalog, FsckRepo
 
 }  // namespace
 
-Result<FsckReport> fsck(Io& io, FsckOptions options, CatalogMachine& catalog, Log& log,
-                        const std::function<void(std::string_view)>& progress) {
+Result<FsckReport> fsck_pass(Io& io, const FsckOptions& options, const FsckScope& scope,
+                             CatalogMachine& catalog, Log& log,
+                             const std::function<void(std::string_view)>& progress) {
     FsckReport report;
-    auto opened = open_directory(io);
+    auto opened = open_directory(io, scope.locked ? Hold::shared : Hold::none);
     if (!opened && opened.error() == make_error_code(Errc::superblock_corrupt)) {
         add_finding(report, Severity::loss, "superblock_corrupt", "SUPER",
                     "none of the four copies is valid, so nothing can be said of the rest");
@@ -123,9 +125,14 @@ Result<FsckReport> fsck(Io& io, FsckOptions options, CatalogMachine& catalog, Lo
     LaneCheck{io, store.identity(), report, progress}.run(store.blobs(), store.lanes());
     if (options.level == FsckLevel::deep) {
         DeepCheck{io, store.identity(), std::max(options.threads, 1U), report, progress}.run(
-            store.blobs());
+            store.blobs(), scope.uids);
     }
     return report;
+}
+
+Result<FsckReport> fsck(Io& io, FsckOptions options, CatalogMachine& catalog, Log& log,
+                        const std::function<void(std::string_view)>& progress) {
+    return fsck_pass(io, options, FsckScope{}, catalog, log, progress);
 }
 
 }  // namespace orbitalreg::cas

@@ -177,7 +177,7 @@ Result<void> repair_superblock(Io& io, const SuperblockChoice& choice, RepairRep
 
 Result<RepairReport> repair(Io& io, CatalogMachine& catalog, Log& log) {
     RepairReport report;
-    ORB_TRY(const auto opened, open_directory(io, true));
+    ORB_TRY(const auto opened, open_directory(io, Hold::exclusive));
     const Superblock& superblock = opened.choice.superblock;
     ORB_TRY(check_superblock_supported(superblock, true));
     ORB_TRY(repair_superblock(io, opened.choice, report));

@@ -6,13 +6,15 @@
 
 namespace orbitalreg::cas {
 
-Result<OpenedDirectory> open_directory(Io& io, bool exclusive) {
+Result<OpenedDirectory> open_directory(Io& io, Hold hold) {
     if (const auto super = io.stat("SUPER"); !super) {
         if (super.error() == errno_code(ENOENT)) return fail(Errc::not_a_store);
         return fail(super.error());
     }
     OpenedDirectory opened;
-    ORB_TRY(opened.lock, io.lock("LOCK", exclusive));
+    if (hold != Hold::none) {
+        ORB_TRY(opened.lock, io.lock("LOCK", hold == Hold::exclusive));
+    }
     const SuperblockFile file{io, Durability::full};
     ORB_TRY(opened.choice, file.read());
     return opened;

@@ -27,8 +27,9 @@ struct OpenedDirectory {
     std::unique_ptr<File> lock;
     SuperblockChoice choice;
 };
-// Errc::locked while somebody else has it open; a shared lock lets other readers in.
-Result<OpenedDirectory> open_directory(Io& io, bool exclusive = false);
+// How LOCK is held meanwhile. Errc::locked while a server has the store open, but with none.
+enum class Hold : std::uint8_t { none, shared, exclusive };
+Result<OpenedDirectory> open_directory(Io& io, Hold hold = Hold::shared);
 
 class ReplayedStore {
 public:

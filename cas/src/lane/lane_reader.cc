@@ -97,7 +97,7 @@ Awaitable<Result<std::size_t>> LaneReader::read_file(IoQueue& queue, Way way, st
     rooms_->environment.log.error(
         "a read from a lane failed",
         {{"lane", extent().file}, {"offset", offset}, {"error", read.error().message()}});
-    co_return fail(Errc::io_error);
+    co_return fail(ORB_PLANTED(eio_marks_damaged) ? damaged() : Errc::io_error);
 }
 
 Errc LaneReader::damaged() noexcept {

@@ -46,7 +46,8 @@ Mapped map_state_fault(Errc error) noexcept {
         case Errc::read_only:
         case Errc::overloaded:
         case Errc::stopped:
-        case Errc::unknown:  // a retry with the same content finds out
+        case Errc::io_error:  // the device may be well again
+        case Errc::unknown:   // a retry with the same content finds out
             return {503, "UNAVAILABLE"};
         default:
             return {500, "UNKNOWN"};

@@ -118,6 +118,29 @@ TEST_F(Fsck, RefusesWhileTheStoreIsOpenForWriting) {
     EXPECT_EQ(report.error(), ErrorCode{Errc::locked});
 }
 
+// What a server changes meanwhile is no finding; what is damaged is one.
+TEST_F(Fsck, LooksBesideAServer) {
+    fill();
+    const auto [path, offset] = place_of(large_);
+    auto life = live();
+    life->put(content_of(30'000, 9));
+    const auto make = [] { return std::make_unique<EmptyCatalog>(); };
+    const auto look = [&] {
+        return fsck_online(life->io(), {.level = FsckLevel::deep}, make, null_log(),
+                           [&](std::string_view) {});
+    };
+    const auto sound = look();
+    ASSERT_TRUE(sound) << sound.error().message();
+    EXPECT_TRUE(sound.value().findings.empty()) << sound.value().findings.front().code;
+    EXPECT_EQ(sound.value().blobs, 4u);
+    flip(path, offset + 30);
+    const auto damaged = look();
+    ASSERT_TRUE(damaged);
+    EXPECT_TRUE(has(damaged.value(), "chunk_damaged"));
+    life->put(content_of(1000, 10));
+    EXPECT_TRUE(life->get(small_));  // the server did not notice
+}
+
 // REL-13: three of four copies may be lost.
 TEST_F(Fsck, NamesEachDamagedCopyOfTheSuperblock) {
     fill();
