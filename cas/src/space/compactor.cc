@@ -71,8 +71,9 @@ void Compactor::start() {
                    asio::bind_cancellation_slot(waker_->signal.slot(), asio::detached));
 }
 
-// rooms->stopped ends the round; this ends the sleep before it.
+// rooms->stopped ends the round; this ends the sleep before it, and is called before that is set.
 void Compactor::stop() noexcept {
+    stopping_ = true;
     asio::post(rooms_->environment.background, [waker = waker_] {
         if (waker->started) waker->signal.emit(asio::cancellation_type::terminal);
     });
@@ -86,8 +87,8 @@ Awaitable<void> Compactor::keep_on(std::weak_ptr<Compactor> owner, std::shared_p
     for (bool first = true;; first = false) {
         auto self = owner.lock();
         if (self == nullptr) co_return;
-        if (!first && !self->rooms_->stopped) co_await one_round(self);
-        if (self->rooms_->stopped) {
+        if (!first && !self->stopping_) co_await one_round(self);
+        if (self->stopping_ || self->rooms_->stopped) {
             self->rooms_->end_work();
             co_return;
         }

@@ -17,6 +17,7 @@
 
 #include <boost/asio/cancellation_signal.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -61,6 +62,7 @@ private:
     void publish(const CompactionReport& report);
 
     const std::shared_ptr<LaneRooms> rooms_;
+    std::atomic<bool> stopping_{false};
     Pacer pacer_;
     std::shared_ptr<Waker> waker_;
     Counter& rounds_;
