@@ -115,9 +115,12 @@ struct Life {
     bool content_excused() const noexcept {
         return world.content_excused() || io.silent_faults() > 0;
     }
-    // Of what lies in a lane, or is read from the log.
+    // Of what lies in a lane, or is read from the log. A lost frame that a checkpoint covers is known by its rows alone: the
+    // bytes that it held are found to be damaged.
     bool absence_excused() const noexcept {
-        return world.damage == Damage::stale || (io.silent_faults() > 0 && astray);
+        const bool lost = world.damage == Damage::lost_frame || io.silent_faults() > 0;
+        return world.damage == Damage::stale || (io.silent_faults() > 0 && astray) ||
+               (lost && blobs.stats().checkpoint_id != 0);
     }
     bool sessions_excused() const noexcept {
         return world.sessions_excused() || (io.silent_faults() > 0 && astray);

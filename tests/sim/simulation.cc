@@ -49,6 +49,12 @@ cas::StoreOptions draw_options(SimRandom& random) {
     options.punch_slice_bytes = 8_KiB << random.below(4);
     options.punch_slack_bytes = 0;
     options.damaged_keep_ms = 0;
+    options.checkpoint_interval_bytes = random.one_in(4) ? 1_GiB : 16_KiB << random.below(5);
+    options.checkpoint_after_ms = 10'000;
+    options.checkpoint_at_stop_bytes = random.coin() ? 1 : 1_GiB;
+    options.checkpoint_block_bytes = 512 << random.below(6);
+    options.checkpoint_slice_rows = static_cast<std::uint32_t>(random.between(1, 8));
+    options.checkpoint_side_bytes_max = random.coin() ? 2_KiB : 1_MiB;
     return options;
 }
 

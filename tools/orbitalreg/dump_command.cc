@@ -44,13 +44,14 @@ void add_dump(CLI::App& app, int& exit_code) {
     static const std::map<std::string, cas::DumpWhat> kinds{
         {"superblock", cas::DumpWhat::superblock}, {"frames", cas::DumpWhat::frames},
         {"records", cas::DumpWhat::records},       {"blobs", cas::DumpWhat::blobs},
-        {"lanes", cas::DumpWhat::lanes},           {"uploads", cas::DumpWhat::uploads}};
+        {"lanes", cas::DumpWhat::lanes},           {"uploads", cas::DumpWhat::uploads},
+        {"checkpoint", cas::DumpWhat::checkpoint}};
     auto* command =
         app.add_subcommand("dump", "Print what a data directory holds, one JSON object a line");
     auto arguments = std::make_shared<DumpArguments>();
     command
         ->add_option("what", arguments->what,
-                     "superblock, frames, records, blobs, lanes or uploads")
+                     "superblock, checkpoint, frames, records, blobs, lanes or uploads")
         ->required()
         ->transform(CLI::CheckedTransformer(kinds, CLI::ignore_case));
     command->add_option("directory", arguments->directory, "Data directory")->required();

@@ -45,6 +45,10 @@ Figures collect(engine::EmbeddedStore& embedded) {
             {"lane_bytes_used", store.lane_bytes_used},
             {"lsn", store.lsn},
             {"store_time_ms", store.store_time_ms},
+            {"checkpoint_lsn", store.checkpoint_lsn},
+            {"checkpoint_bytes", store.checkpoint_bytes},
+            {"checkpoint_rows_loaded", store.checkpoint_rows_loaded},
+            {"log_bytes_since_checkpoint", store.log_bytes_since_checkpoint},
             {"frames_replayed", store.frames_replayed},
             {"recovery_ms", static_cast<std::uint64_t>(store.recovery_ms)}};
 }

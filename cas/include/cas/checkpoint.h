@@ -17,6 +17,10 @@
 namespace orbitalreg::cas {
 
 // Numbers on disk, never reused. Those of the catalog start at kFirstCatalogTable.
+inline constexpr std::uint16_t kLaneTable = 2;
+inline constexpr std::uint16_t kUploadTable = 3;
+inline constexpr std::uint16_t kClosedUploadTable = 4;
+inline constexpr std::uint16_t kIdBlockTable = 5;
 inline constexpr std::uint16_t kFirstCatalogTable = 64;
 
 // No row is larger: it comes from one group of records.

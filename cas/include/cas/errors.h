@@ -32,6 +32,7 @@ enum class Errc {
     superblock_corrupt,   // no copy of the superblock is valid
     catalog_unreadable,   // a catalog record that its machine does not understand
     bad_format,           // bytes that are not what the format says
+    checkpoint_corrupt,   // a piece of the checkpoint is bad in both copies: no opening, see fsck
 };
 
 const boost::system::error_category& category() noexcept;

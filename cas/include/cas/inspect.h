@@ -21,7 +21,7 @@
 namespace orbitalreg::cas {
 
 enum class FsckLevel : std::uint8_t {
-    quick,  // superblock copies, the chain of frames, the recount of references
+    quick,  // superblock copies, both copies of the checkpoint, the chain of frames, the recount of references
     normal,  // and every lane record's header and descriptor against the rows, overlaps, orphans, allocation
     deep,  // and every chunk's checksum and every digest
 };
@@ -85,7 +85,15 @@ struct RepairReport {
 // acknowledged frames are damaged: then nothing behind the superblock is touched.
 Result<RepairReport> repair(Io& io, CatalogMachine& catalog, Log& log);
 
-enum class DumpWhat : std::uint8_t { superblock, frames, records, blobs, lanes, uploads };
+enum class DumpWhat : std::uint8_t {
+    superblock,
+    frames,
+    records,
+    blobs,
+    lanes,
+    uploads,
+    checkpoint
+};
 
 // One JSON object a line. `describe` renders a catalog record's body as JSON, since cas does not know it.
 Result<void> dump(Io& io, DumpWhat what,

@@ -32,6 +32,17 @@ struct StoreOptions {
     std::uint32_t sequencer_queue_max = 65536;   // requests waiting; above it Errc::overloaded
     std::int64_t idle_frame_after_ms = 100;
 
+    // A checkpoint is made when the log has grown by so much since the last one. 0: twice the last checkpoint's size,
+    // at least 1 GiB or a thirty-second of the file system, at most 4 GiB.
+    std::uint64_t checkpoint_interval_bytes = 0;
+    // Then a sixteenth of that is enough.
+    std::int64_t checkpoint_after_ms = 3600 * 1000LL;
+    // So much makes one worth while when the store stops.
+    std::uint64_t checkpoint_at_stop_bytes = 1_MiB;
+    std::uint64_t checkpoint_block_bytes = 256_KiB;  // rows of a block, before compression
+    std::uint32_t checkpoint_slice_rows = 4096;      // walked between two frames, in 100 us at most
+    std::uint64_t checkpoint_side_bytes_max = 0;  // old images of rows; 0: 1/16 of the memory limit
+
     std::uint32_t lanes_writing_max = 256;
     std::uint32_t lanes_spare = 2;  // prepared ahead, so that no upload waits for a directory sync
     std::uint32_t segments_spare = 2;

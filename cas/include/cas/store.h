@@ -78,7 +78,12 @@ struct StoreStats {
     std::uint64_t lane_bytes_used = 0;  // up to the frontiers
     std::uint64_t lsn = 0;
     std::uint64_t store_time_ms = 0;
-    std::uint64_t frames_replayed = 0;
+    std::uint64_t checkpoint_id = 0;  // 0: none
+    std::uint64_t checkpoint_lsn = 0;
+    std::uint64_t checkpoint_bytes = 0;  // of one copy
+    std::uint64_t log_bytes_since_checkpoint = 0;
+    std::uint64_t checkpoint_rows_loaded = 0;  // at the start
+    std::uint64_t frames_replayed = 0;         // at the start, behind the checkpoint
     std::int64_t recovery_ms = 0;
     bool clean_start = false;
     bool read_only = false;
@@ -114,6 +119,9 @@ public:
 
     // 32 bytes derived from the store's secret, one value a label. The secret itself never leaves the store.
     virtual std::array<std::byte, 32> derive_key(std::string_view label) const noexcept = 0;
+    // Makes a checkpoint now, or waits for the one under way. Errc::read_only, stopped, no_space, or the device's error.
+    virtual Awaitable<Result<void>> make_checkpoint() = 0;
+
     virtual std::uint64_t store_time_ms() const noexcept = 0;
     virtual StoreStats stats() const = 0;
 

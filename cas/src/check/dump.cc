@@ -1,6 +1,8 @@
 // dump prints the structures of a store as they are on disk or as the log makes them, one JSON object a line.
 
 #include "cas/inspect.h"
+#include "check/checkpoint_check.h"
+#include "check/json_line.h"
 #include "check/replayed_store.h"
 #include "format/log_segment_header.h"
 #include "format/record.h"
@@ -14,29 +16,6 @@ namespace {
 
 using Lines = std::function<void(std::string_view)>;
 using Describe = std::function<std::string(const CatalogRecordView&)>;
-
-// JsonLine builds one flat object. Values are numbers, JSON of its own, or text that needs no escapes.
-class JsonLine {
-public:
-    JsonLine& number(std::string_view key, std::uint64_t value) {
-        return raw(key, std::to_string(value));
-    }
-    JsonLine& text(std::string_view key, std::string_view value) {
-        return raw(key, '"' + escape_json(value) + '"');
-    }
-    JsonLine& flag(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
-    JsonLine& raw(std::string_view key, std::string_view json) {
-        line_ += line_.empty() ? "{\"" : ",\"";
-        line_ += key;
-        line_ += "\":";
-        line_ += json;
-        return *this;
-    }
-    std::string end() { return line_ + '}'; }
-
-private:
-    std::string line_;
-};
 
 // A state machine for replays that only want what cas knows.
 class NoCatalog final : public CatalogMachine {
@@ -66,6 +45,10 @@ void dump_superblock(const SuperblockChoice& choice, const Lines& lines) {
                 .number("lane_target_bytes", super.lane_target_bytes())
                 .number("clean_lsn", super.clean_lsn)
                 .number("checkpoint_id", super.checkpoint_id)
+                .number("checkpoint_lsn", super.checkpoint_lsn)
+                .number("checkpoint_bytes", super.checkpoint_size_bytes)
+                .number("replay_segment", super.replay_segment)
+                .number("replay_page", super.replay_page)
                 .text("incarnation", to_hex(std::as_bytes(std::span{&super.incarnation, 1})));
         }
         lines(line.end());
@@ -227,8 +210,10 @@ void dump_frame(const ScannedFrame& frame, const Lines& lines) {
 // Straight from the log, so that it works where a replay would not.
 Result<void> dump_log(Io& io, const Superblock& superblock, bool records, const Describe& describe,
                       const Lines& lines) {
-    FrameScanner scanner{
-        io, log_identity(superblock), {superblock.log_end_lsn, superblock.incarnation}};
+    FrameScanner scanner{io,
+                         log_identity(superblock),
+                         {superblock.log_end_lsn, superblock.incarnation},
+                         replay_start(superblock)};
     for (;;) {
         ORB_TRY(const auto frame, scanner.next());
         if (!frame) return ok();
@@ -293,6 +278,7 @@ Result<void> dump(Io& io, DumpWhat what, const Describe& describe, const Lines& 
         return ok();
     }
     ORB_TRY(check_superblock_supported(superblock, false));
+    if (what == DumpWhat::checkpoint) return dump_checkpoint(io, superblock, lines);
     if (what == DumpWhat::frames || what == DumpWhat::records) {
         return dump_log(io, superblock, what == DumpWhat::records, describe, lines);
     }

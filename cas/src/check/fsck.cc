@@ -1,6 +1,7 @@
 // fsck in passes: superblock copies, the chain of frames, the recount of references, then the lanes.
 
 #include "cas/inspect.h"
+#include "check/checkpoint_check.h"
 #include "check/deep_check.h"
 #include "check/findings.h"
 #include "check/fsck_pass.h"
@@ -104,6 +105,7 @@ Result<FsckReport> fsck_pass(Io& io, const FsckOptions& options, const FsckScope
     const Superblock& superblock = opened.value().choice.superblock;
     ORB_TRY(check_superblock_supported(superblock, false));
     check_superblock(opened.value().choice, report);
+    check_checkpoint(io, superblock, report);
 
     ReplayedStore store{io, superblock, catalog, log};
     LogPosition reached;
@@ -113,6 +115,13 @@ Result<FsckReport> fsck_pass(Io& io, const FsckOptions& options, const FsckScope
         report.records += frame.header.record_count;
         if (report.frames % 4096 == 0) progress("frame " + std::to_string(report.frames));
     });
+    if (!replayed && superblock.checkpoint_id != 0 && !store.checkpoint()) {
+        add_finding(report, Severity::loss, "checkpoint_unreadable",
+                    checkpoint_path(CheckpointCopy::a, superblock.checkpoint_id),
+                    "the rows of the checkpoint cannot be loaded from either copy: " +
+                        replayed.error().message());
+        return report;
+    }
     if (!replayed) {
         explain_replay_error(replayed.error(), reached, report);
         return report;

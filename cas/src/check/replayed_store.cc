@@ -37,7 +37,10 @@ ReplayedStore::ReplayedStore(Io& io, const Superblock& superblock, CatalogMachin
       state_{blobs_, lanes_, catalog} {}
 
 Result<ReplayedLog> ReplayedStore::replay(const std::function<void(const ScannedFrame&)>& visit) {
-    return replay_log(io_, superblock_, state_, log_, visit);
+    if (superblock_.checkpoint_id != 0) {
+        ORB_TRY(checkpoint_, load_checkpoint(io_, superblock_, state_, {}, log_));
+    }
+    return replay_log(io_, superblock_, replay_start(superblock_), state_, log_, visit);
 }
 
 StoreIdentity ReplayedStore::identity() const noexcept {

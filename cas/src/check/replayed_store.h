@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "cas/inspect.h"
 #include "cas/store.h"
+#include "checkpoint/checkpoint_files.h"
 #include "format/lane_record.h"
 #include "index/blob_table.h"
 #include "io/memory_ledger.h"
@@ -19,6 +20,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 namespace orbitalreg::cas {
 
@@ -35,11 +37,13 @@ class ReplayedStore {
 public:
     ReplayedStore(Io& io, const Superblock& superblock, CatalogMachine& catalog, Log& log);
 
-    // Every frame from the start; `visit` may be null.
+    // The checkpoint, if there is one, and every frame behind it; `visit` may be null.
     Result<ReplayedLog> replay(const std::function<void(const ScannedFrame&)>& visit);
 
     const BlobTable& blobs() const noexcept { return blobs_; }
     const Lanes& lanes() const noexcept { return lanes_; }
+    // What was loaded, once replay() came so far.
+    const std::optional<LoadedCheckpoint>& checkpoint() const noexcept { return checkpoint_; }
     StoreIdentity identity() const noexcept;
 
 private:
@@ -52,6 +56,7 @@ private:
     BlobTable blobs_;
     Lanes lanes_;
     StoreState state_;
+    std::optional<LoadedCheckpoint> checkpoint_;
 };
 
 }  // namespace orbitalreg::cas

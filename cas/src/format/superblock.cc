@@ -134,12 +134,16 @@ Result<void> check_superblock_supported(const Superblock& s, bool for_writing) n
     if (for_writing && (s.ro_compat_features & ~kKnownRoCompatFeatures) != 0) {
         return fail(Errc::version_unsupported);
     }
-    // Checkpoints are in the format, and not yet in this version.
-    if (s.checkpoint_id != 0) return fail(Errc::version_unsupported);
+    const bool from_the_start = s.checkpoint_id == 0 && s.checkpoint_lsn == 0 &&
+                                s.replay_segment == 1 && s.replay_page == 1;
+    const bool from_checkpoint =
+        s.checkpoint_id != 0 && s.checkpoint_lsn != 0 && s.replay_segment != 0 &&
+        s.replay_page != 0 && s.replay_page < s.segment_size_pages &&
+        s.checkpoint_size_bytes >= 2 * kPageSize && s.checkpoint_size_bytes % kPageSize == 0;
     const bool sane = s.page_size == kPageSize && s.sequence != 0 && s.incarnation != 0 &&
                       s.segment_size_pages >= kSegmentPagesMin &&
                       s.segment_size_pages <= kSegmentPagesMax && s.lane_target_pages != 0 &&
-                      s.replay_segment == 1 && s.replay_page == 1;
+                      (from_the_start || from_checkpoint);
     if (!sane) return fail(Errc::bad_format);
     return ok();
 }

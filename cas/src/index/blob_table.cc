@@ -261,6 +261,15 @@ void BlobTable::condemn(Shard& shard, const Row& row, std::uint64_t store_time_s
     condemned_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void BlobTable::add_pinned_segments(std::set<std::uint32_t>& segments) const {
+    for (std::uint32_t i = 0; i < kShards; ++i) {
+        const std::shared_lock lock{shards_[i].mutex};
+        for (const auto& [extent, count] : shards_[i].pins) {
+            if (!extent.in_lane) segments.insert(extent.file);
+        }
+    }
+}
+
 BlobId BlobTable::allocate_id() noexcept {
     while (!free_ids_.empty()) {
         const std::uint32_t id = free_ids_.back();
@@ -493,6 +502,7 @@ void BlobTable::load_row(std::uint32_t id, const Row& row, ByteView rest) {
     blobs_.fetch_add(1, std::memory_order_relaxed);
     bytes_.fetch_add(row.size_low | std::uint64_t{row.size_high} << 32, std::memory_order_relaxed);
     if ((row.flags & kDamaged) != 0) damaged_.fetch_add(1, std::memory_order_relaxed);
+    space_.add(extent_of(row));
 }
 
 bool BlobTable::index_loaded_rows() {

@@ -31,6 +31,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -102,6 +103,8 @@ public:
     std::optional<PinnedBlob> pin(const Digest& digest);
     // Extents with at least one pin.
     std::uint64_t pinned_extents() const;
+    // Adds the log segments that they lie in.
+    void add_pinned_segments(std::set<std::uint32_t>& segments) const;
 
     // Extents that are dead: condemned, not pinned; damaged ones only when condemned at `damaged_before_s` or earlier.
     // At most `count_max`; they are forgotten here. Any thread.

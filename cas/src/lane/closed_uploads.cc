@@ -2,6 +2,10 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "base/fields.h"
+#include "cas/errors.h"
+
+#include <algorithm>
 
 namespace orbitalreg::cas {
 namespace {
@@ -9,6 +13,38 @@ namespace {
 constexpr std::size_t kSlotsMin = 64;  // a power of two
 
 }  // namespace
+
+std::optional<std::uint64_t> ClosedUploads::CloseRows::next(const std::optional<Key>& after) const {
+    const std::uint64_t place = std::max(after ? *after + 1 : 0, uploads.first_place_);
+    return place - uploads.first_place_ < uploads.closes_.size() ? std::optional{place}
+                                                                 : std::nullopt;
+}
+
+void ClosedUploads::CloseRows::encode(Key place, std::vector<std::byte>& row) const {
+    const std::uint64_t index = place - uploads.first_place_;
+    if (place < uploads.first_place_ || index >= uploads.closes_.size()) return;
+    const Close& close = uploads.closes_[index];
+    FieldWriter{row}
+        .bytes(close.session)
+        .number(close.digest_prefix)
+        .number(close.blob.value)
+        .number(static_cast<std::uint32_t>(close.forget_at_s | close.finished << 31));
+}
+
+Result<void> ClosedUploads::CloseRows::load(ByteView row) const {
+    FieldReader fields{row};
+    Close close;
+    const ByteView session = fields.bytes(close.session.size());
+    std::copy(session.begin(), session.end(), close.session.begin());
+    close.digest_prefix = fields.number<std::uint64_t>();
+    close.blob = BlobId{fields.number<std::uint32_t>()};
+    const auto ending = fields.number<std::uint32_t>();
+    if (ending >> 31 != 0) close.finished = 1;
+    close.forget_at_s = ending & 0x7fffffff;
+    if (!fields.done() || uploads.find(close.session)) return fail(Errc::bad_format);
+    uploads.insert(close);
+    return ok();
+}
 
 std::size_t ClosedUploads::home_of(const SessionId& session) const noexcept {
     return checksum64(session) & (slots_.size() - 1);
@@ -43,6 +79,7 @@ void ClosedUploads::insert(const Close& close) {
     if ((closes_.size() + 1) * 4 > slots_.size() * 3) grow();
     const std::size_t slot = slot_of(close.session);
     if (slots_[slot] != kNone) return;
+    walked_.before_change(first_place_ + closes_.size());
     const std::uint64_t number = (std::uint64_t{first_number_} + closes_.size()) % kNone;
     closes_.push_back(close);
     slots_[slot] = static_cast<std::uint32_t>(number);
@@ -56,6 +93,7 @@ std::optional<ClosedUploads::Close> ClosedUploads::find(const SessionId& session
 }
 
 void ClosedUploads::pop_oldest() noexcept {
+    walked_.before_change(first_place_);
     const std::size_t mask = slots_.size() - 1;
     std::size_t hole = slot_of(closes_.front().session);
     ORB_ASSERT(slots_[hole] == first_number_);
@@ -68,6 +106,7 @@ void ClosedUploads::pop_oldest() noexcept {
     }
     slots_[hole] = kNone;
     closes_.pop_front();
+    ++first_place_;
     first_number_ = first_number_ + 1 == kNone ? 0 : first_number_ + 1;
 }
 

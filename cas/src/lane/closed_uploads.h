@@ -9,6 +9,7 @@
 
 #include "cas/references.h"
 #include "cas/store.h"
+#include "cas/walked_table.h"
 
 #include <cstdint>
 #include <deque>
@@ -35,10 +36,22 @@ public:
     // number of the latter.
     std::uint64_t expire(std::uint64_t now_s, std::uint32_t size_max) noexcept;
     std::uint64_t size() const noexcept { return closes_.size(); }
+    CheckpointTable& checkpoint_table() noexcept { return walked_; }
     void check_invariants() const;
 
 private:
     static constexpr std::uint32_t kNone = 0xffffffff;
+
+    // The oldest first; docs/on-disk-format.md, "Rows of cas".
+    struct CloseRows {
+        using Key = std::uint64_t;  // its place among all closes there ever were
+        ClosedUploads& uploads;
+
+        std::optional<Key> next(const std::optional<Key>& after) const;
+        void encode(Key place, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const;
+        Result<void> loaded() const { return ok(); }
+    };
 
     std::size_t home_of(const SessionId& session) const noexcept;
     std::size_t slot_of(
@@ -49,7 +62,9 @@ private:
 
     std::deque<Close> closes_;        // in order of closing
     std::uint32_t first_number_ = 0;  // of closes_.front(); wraps around at 2^32 - 1
+    std::uint64_t first_place_ = 0;   // of closes_.front(), since the store was opened
     std::vector<std::uint32_t> slots_;
+    WalkedTable<CloseRows> walked_{kClosedUploadTable, CloseRows{*this}};
 };
 
 }  // namespace orbitalreg::cas

@@ -1,6 +1,7 @@
 #include "lane/id_blocks.h"
 
 #include "base/checksum.h"
+#include "base/fields.h"
 #include "cas/errors.h"
 
 #include <algorithm>
@@ -14,7 +15,30 @@ constexpr std::uint64_t block_size(IdKind kind) noexcept {
 
 }  // namespace
 
+std::optional<std::uint8_t> IdBlocks::IdRows::next(const std::optional<Key>& after) const {
+    const int kind = after ? *after + 1 : static_cast<int>(IdKind::uid);
+    return kind > static_cast<int>(IdKind::lane) ? std::nullopt
+                                                 : std::optional{static_cast<Key>(kind)};
+}
+
+void IdBlocks::IdRows::encode(Key kind, std::vector<std::byte>& row) const {
+    FieldWriter{row}.number(kind).number(ids.end(static_cast<IdKind>(kind)));
+}
+
+Result<void> IdBlocks::IdRows::load(ByteView row) const {
+    FieldReader fields{row};
+    const auto kind = fields.number<std::uint8_t>();
+    const auto end = fields.number<std::uint64_t>();
+    const bool known = kind == static_cast<std::uint8_t>(IdKind::uid) ||
+                       kind == static_cast<std::uint8_t>(IdKind::lane);
+    if (!fields.done() || !known || end == 0) return fail(Errc::bad_format);
+    const std::lock_guard lock{ids.mutex_};
+    ids.of(static_cast<IdKind>(kind)).end = end;
+    return ok();
+}
+
 void IdBlocks::apply(const IdBlockRecord& block) {
+    walked_.before_change(static_cast<std::uint8_t>(block.kind));
     const std::lock_guard lock{mutex_};
     Ids& ids = of(block.kind);
     ids.end = std::max(ids.end, block.first + block.count);

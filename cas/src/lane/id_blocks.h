@@ -6,6 +6,7 @@
 //          in the background.
 // Threads  any.
 
+#include "cas/walked_table.h"
 #include "lane/lane_records.h"
 #include "log/commit_log.h"
 
@@ -13,6 +14,8 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
+#include <vector>
 
 namespace orbitalreg::cas {
 
@@ -33,8 +36,19 @@ public:
 
     // Below this, ids were given out or lost; from it on they never were.
     std::uint64_t end(IdKind kind) const;
+    CheckpointTable& checkpoint_table() noexcept { return walked_; }
 
 private:
+    // One row for each kind of id; docs/on-disk-format.md, "Rows of cas".
+    struct IdRows {
+        using Key = std::uint8_t;  // IdKind
+        IdBlocks& ids;
+
+        std::optional<Key> next(const std::optional<Key>& after) const;
+        void encode(Key kind, std::vector<std::byte>& row) const;
+        Result<void> load(ByteView row) const;
+        Result<void> loaded() const { return ok(); }
+    };
     struct Block {
         std::uint64_t next = 0;
         std::uint64_t end = 0;
@@ -52,6 +66,7 @@ private:
 
     mutable std::mutex mutex_;
     std::array<Ids, 2> ids_;
+    WalkedTable<IdRows> walked_{kIdBlockTable, IdRows{*this}};
 };
 
 }  // namespace orbitalreg::cas

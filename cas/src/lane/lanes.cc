@@ -149,7 +149,17 @@ void Lanes::apply(const FrameContext& frame, const AppliedRecord& record) noexce
     rooms.uploads_forgotten->add(rooms.uploads.forgotten() - counted);
 }
 
+std::vector<CheckpointTable*> Lanes::checkpoint_tables() {
+    std::vector<CheckpointTable*> tables{&rooms_->table.checkpoint_table()};
+    for (CheckpointTable* const table : rooms_->uploads.checkpoint_tables()) {
+        tables.push_back(table);
+    }
+    tables.push_back(&rooms_->ids.checkpoint_table());
+    return tables;
+}
+
 Result<void> Lanes::open(CommitLog& log) {
+    rooms_->uploads_open->set(static_cast<std::int64_t>(rooms_->uploads.open_count()));
     rooms_->on_damage = [this](const BlobView& blob) {
         if (on_damage) on_damage(blob);
     };

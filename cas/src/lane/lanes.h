@@ -27,6 +27,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace orbitalreg::cas {
 
@@ -85,6 +86,8 @@ public:
     // The records above, in the order of the log; a blob_commit after its row was inserted or
     // replaced.
     void apply(const FrameContext& frame, const AppliedRecord& record) noexcept override;
+    // Lanes, open sessions, closed ones, ids.
+    std::vector<CheckpointTable*> checkpoint_tables() override;
 
     // After CommitLog::open(), before start(); blocking. Compares the marks of open uploads with
     // their lanes, removes lanes that no frame names, seals free lanes after an unclean stop, takes

@@ -2,17 +2,139 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "base/fields.h"
 #include "cas/errors.h"
 #include "format/lane_record.h"
 
 #include <algorithm>
 
 namespace orbitalreg::cas {
+namespace {
+
+void encode_head(const SessionId& session, const UploadRow& upload, std::vector<std::byte>& row) {
+    FieldWriter{row}
+        .bytes(session)
+        .number(std::uint32_t{0})
+        .number(upload.uid)
+        .number(upload.issued_store_time_s)
+        .number(upload.last_store_time_ms)
+        .number(upload.offset)
+        .number(upload.lane)
+        .number(upload.base_page)
+        .number(upload.aligned_bytes)
+        .number(upload.open_chunk_sum)
+        .text(as_text(upload.owner))
+        .text(as_text(upload.hash_state));
+}
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+    const ByteView bytes = as_bytes(text);
+    return {bytes.begin(), bytes.end()};
+}
+
+void decode_head(FieldReader& fields, UploadRow& upload) {
+    upload.uid = fields.number<std::uint64_t>();
+    upload.issued_store_time_s = fields.number<std::uint64_t>();
+    upload.last_store_time_ms = fields.number<std::uint64_t>();
+    upload.offset = fields.number<std::uint64_t>();
+    upload.lane = fields.number<std::uint32_t>();
+    upload.base_page = fields.number<std::uint32_t>();
+    upload.aligned_bytes = fields.number<std::uint64_t>();
+    upload.open_chunk_sum = fields.number<std::uint64_t>();
+    upload.owner = bytes_of(fields.text());
+    upload.hash_state = bytes_of(fields.text());
+}
+
+void encode_part(const MarkPart& part, FieldWriter fields) {
+    fields.number(part.segment)
+        .number(part.size_bytes)
+        .number(part.offset)
+        .number(part.checksum)
+        .number(part.first)
+        .number(part.sums);
+}
+
+MarkPart decode_part(FieldReader& fields) {
+    MarkPart part;
+    part.segment = fields.number<std::uint32_t>();
+    part.size_bytes = fields.number<std::uint32_t>();
+    part.offset = fields.number<std::uint64_t>();
+    part.checksum = fields.number<std::uint64_t>();
+    part.first = fields.number<std::uint64_t>();
+    part.sums = fields.number<std::uint32_t>();
+    return part;
+}
+
+bool sane(const MarkPart& part) noexcept {
+    return part.segment != 0 && part.size_bytes != 0 && part.offset % 64 == 0;
+}
+
+}  // namespace
+
+std::optional<UploadRows::Key> UploadRows::next(const std::optional<Key>& after) const {
+    auto upload = rows.begin();
+    if (after) {
+        upload = rows.lower_bound(after->first);
+        const bool same = upload != rows.end() && upload->first == after->first;
+        if (same && after->second < last_row(upload->second))
+            return Key{after->first, after->second + 1};
+        if (same) ++upload;
+    }
+    return upload == rows.end() ? std::nullopt : std::optional{Key{upload->first, 0}};
+}
+
+void UploadRows::encode(const Key& key, std::vector<std::byte>& row) const {
+    const auto found = rows.find(key.first);
+    if (found == rows.end() || key.second > last_row(found->second)) return;
+    if (key.second == 0) return encode_head(key.first, found->second, row);
+    FieldWriter fields{row};
+    fields.bytes(key.first).number(key.second);
+    const auto& parts = found->second.parts;
+    const std::size_t begin = (key.second - 1) * kPartsPerRow;
+    const std::size_t end = std::min(begin + kPartsPerRow, parts.size());
+    for (std::size_t i = begin; i < end; ++i) encode_part(parts[i], fields);
+}
+
+Result<void> UploadRows::load(ByteView row) const {
+    FieldReader fields{row};
+    SessionId session{};
+    const ByteView id = fields.bytes(session.size());
+    std::copy(id.begin(), id.end(), session.begin());
+    const auto number = fields.number<std::uint32_t>();
+    if (number == 0) {
+        UploadRow upload;
+        decode_head(fields, upload);
+        if (!fields.done() || upload.uid == 0) return fail(Errc::bad_format);
+        return rows.emplace(session, std::move(upload)).second
+                   ? ok()
+                   : Result<void>{fail(Errc::bad_format)};
+    }
+    const auto found = rows.find(session);
+    if (found == rows.end() || found->second.parts.size() != (number - 1) * kPartsPerRow) {
+        return fail(Errc::bad_format);
+    }
+    while (!fields.done()) {
+        const MarkPart part = decode_part(fields);
+        if (fields.failed() || !sane(part)) return fail(Errc::bad_format);
+        found->second.parts.push_back(part);
+        space.add_mark(part.segment, part.size_bytes);
+    }
+    return ok();
+}
+
+void UploadTable::before_change(const SessionId& session) {
+    const auto found = rows_.find(session);
+    const std::uint32_t last = found == rows_.end() ? 0 : UploadRows::last_row(found->second);
+    for (std::uint32_t number = 0; number <= last + 1; ++number) {
+        walked_.before_change({session, number});
+    }
+}
 
 void UploadTable::apply(const FrameContext& frame, const AppliedRecord& record,
                         const MarkRecord& mark) {
     const std::lock_guard lock{mutex_};
     if (closed_.find(mark.session)) return;
+    before_change(mark.session);
     UploadRow& row = rows_[mark.session];
     const bool into_lane = mark.lane != 0 && row.lane == 0;
     if (into_lane) drop_parts(row);  // the lane has what the inline parts had
@@ -58,6 +180,7 @@ bool UploadTable::apply(const FrameContext& frame, const CloseRecord& close,
         if (const auto blob = blobs_.find(*close.digest)) remembered.blob = blob->id;
     }
     const std::lock_guard lock{mutex_};
+    before_change(close.session);
     const auto open = rows_.find(close.session);
     const bool was_open = open != rows_.end();
     if (was_open) {

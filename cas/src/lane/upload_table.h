@@ -8,6 +8,7 @@
 //          Closed ones: ClosedUploads.
 // Threads  any; one lock, held for one look-up or one change.
 
+#include "cas/walked_table.h"
 #include "index/blob_table.h"
 #include "lane/closed_uploads.h"
 #include "lane/event.h"
@@ -20,6 +21,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace orbitalreg::cas {
@@ -50,6 +52,23 @@ struct UploadRow {
     bool unusable = false;  // its lane does not bear out its mark
 };
 
+// A session is a row of its own for all but its parts, and one for each kPartsPerRow of these; docs/on-disk-format.md,
+// "Rows of cas".
+struct UploadRows {
+    static constexpr std::size_t kPartsPerRow = 1024;
+    using Key = std::pair<SessionId, std::uint32_t>;  // 0: all but the parts
+    std::map<SessionId, UploadRow>& rows;
+    SpaceTable& space;  // told of the parts that are loaded
+
+    static std::uint32_t last_row(const UploadRow& row) noexcept {
+        return static_cast<std::uint32_t>((row.parts.size() + kPartsPerRow - 1) / kPartsPerRow);
+    }
+    std::optional<Key> next(const std::optional<Key>& after) const;
+    void encode(const Key& key, std::vector<std::byte>& row) const;
+    Result<void> load(ByteView row) const;
+    Result<void> loaded() const { return ok(); }
+};
+
 class UploadTable {
 public:
     explicit UploadTable(BlobTable& blobs) noexcept : blobs_{blobs} {}
@@ -65,6 +84,11 @@ public:
     bool closed(const SessionId& session) const;
     std::optional<UploadRow> row(const SessionId& session) const;
     void set_unusable(const SessionId& session);
+
+    // In the order in which they are loaded: open sessions, closed ones.
+    std::vector<CheckpointTable*> checkpoint_tables() noexcept {
+        return {&walked_, &closed_.checkpoint_table()};
+    }
 
     std::uint64_t open_count() const;
     std::uint64_t closed_count() const;
@@ -87,10 +111,13 @@ private:
     };
 
     void drop_parts(UploadRow& row);
+    // The session is about to change, and may get another part.
+    void before_change(const SessionId& session);
 
     BlobTable& blobs_;
     mutable std::mutex mutex_;
     std::map<SessionId, UploadRow> rows_;
+    WalkedTable<UploadRows> walked_{kUploadTable, UploadRows{rows_, blobs_.space()}};
     ClosedUploads closed_;
     std::uint64_t forgotten_ = 0;
     std::map<SessionId, Claim> claims_;

@@ -2,6 +2,8 @@
 
 #include "base/assert.h"
 #include "base/errors.h"
+#include "checkpoint/checkpoint_files.h"
+#include "checkpoint/checkpointer.h"
 #include "format/page_buffer.h"
 #include "log/recovery.h"
 #include "log/sequencer.h"
@@ -13,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <set>
 
 namespace orbitalreg::cas {
 namespace {
@@ -88,6 +91,7 @@ public:
     Awaitable<Result<Committed>> commit(Group group) override;
     Awaitable<Result<void>> between_frames(std::function<void()> step) override;
     Result<Committed> commit_now(Group group) override;
+    Awaitable<Result<void>> make_checkpoint() override;
     void start() override;
     Awaitable<void> stop(Group last) override;
     Awaitable<Result<void>> read(IoQueue& queue, std::uint32_t segment, std::uint64_t offset,
@@ -105,8 +109,13 @@ public:
     LogStats stats() const override;
 
 private:
+    Result<ChainEnd> load();
+    Result<void> find_segments();
     Result<void> begin_writing();
+    Result<void> begin_checkpoints();
     Result<void> write_clean(Lsn closed);
+    Result<void> name_checkpoint(const CheckpointHeader& header, const CheckpointName& name);
+    void free_segments(std::uint32_t replay_segment, const std::vector<std::uint32_t>& in_use);
 
     StoreEnvironment environment_;
     const StoreOptions options_;
@@ -116,7 +125,8 @@ private:
     const bool created_;
     const LogIdentity identity_;
     const AddressSeed::Secret secret_;
-    SuperblockFile superblock_;  // the sequencer's, once it runs
+    mutable std::mutex superblock_mutex_;
+    SuperblockFile superblock_;
     mutable StoreTime time_;
     SegmentFiles files_;
     ReadOnlySwitch read_only_;
@@ -128,6 +138,12 @@ private:
     std::unique_ptr<SegmentSpares> spares_;
     std::unique_ptr<LogTail> tail_;
     std::unique_ptr<Sequencer> sequencer_;  // none when the store is opened for reading
+    // Shared with its coroutines.
+    std::shared_ptr<Checkpointer> checkpointer_;
+    std::uint64_t rows_loaded_ = 0;
+    mutable std::mutex segments_mutex_;
+    std::set<std::uint32_t> old_segments_;  // before the replay position, and still there
+    std::uint32_t replay_segment_ = 1;
     std::atomic<bool> started_{false};
     std::atomic<bool> stopped_{false};
 };
@@ -138,7 +154,9 @@ Result<void> OpenCommitLog::recover() {
     incarnation_ = superblock.incarnation;
     lane_target_bytes_ = superblock.lane_target_bytes();
     segment_size_bytes_ = superblock.segment_size_bytes();
-    ORB_TRY(replayed_, replay_log(environment_.io, superblock, target_, environment_.log));
+    ORB_TRY(const auto start, load());
+    ORB_TRY(find_segments());
+    ORB_TRY(replayed_, replay_log(environment_.io, superblock, start, target_, environment_.log));
     ORB_TRY(check_log_end(environment_.io, superblock, replayed_, environment_.log));
     const ChainEnd& end = replayed_.end;
     clean_start_ = created_ || (end.lsn != 0 && superblock.clean_lsn == end.lsn);
@@ -151,11 +169,39 @@ Result<void> OpenCommitLog::recover() {
         ORB_TRY(begin_writing());
     }
     environment_.log.info("log recovered", {{"lsn", end.lsn},
+                                            {"checkpoint_lsn", superblock.checkpoint_lsn},
                                             {"frames", replayed_.frames},
                                             {"records", replayed_.records},
                                             {"segment", end.position.segment},
                                             {"clean", clean_start_},
                                             {"tail", to_string(replayed_.tail_reason)}});
+    return ok();
+}
+
+// The rows of the checkpoint; where replay starts.
+Result<ChainEnd> OpenCommitLog::load() {
+    const Superblock& superblock = superblock_.current();
+    ChainEnd start = replay_start(superblock);
+    if (superblock.checkpoint_id == 0) return start;
+    const CheckpointReader::Options options{.repair = !options_.read_only,
+                                            .durability = options_.durability};
+    ORB_TRY(const auto loaded,
+            load_checkpoint(environment_.io, superblock, target_, options, environment_.log));
+    rows_loaded_ = loaded.rows;
+    start.incarnation = loaded.header.incarnation;
+    start.store_time_ms = loaded.header.store_time_ms;
+    start.wall_ns = loaded.header.wall_ns;
+    start.kind = FrameKind::idle;
+    return start;
+}
+
+Result<void> OpenCommitLog::find_segments() {
+    replay_segment_ = superblock_.current().replay_segment;
+    ORB_TRY(const auto names, environment_.io.list("log"));
+    for (const std::string& name : names) {
+        const std::uint32_t segment = parse_log_segment_name(name);
+        if (segment != 0 && segment < replay_segment_) old_segments_.insert(segment);
+    }
     return ok();
 }
 
@@ -186,10 +232,87 @@ Result<void> OpenCommitLog::begin_writing() {
         Sequencer::Parts{*tail_, *spares_, target_, read_only_,
                          [this](Lsn closed) { return write_clean(closed); }});
     sequencer_->on_no_space(give_up_space_);
+    return begin_checkpoints();
+}
+
+// What a crash kept from being removed goes now: the superblock in use is the only one.
+Result<void> OpenCommitLog::begin_checkpoints() {
+    const Superblock& superblock = superblock_.current();
+    ORB_TRY(const auto highest,
+            remove_other_checkpoints(environment_.io, superblock.checkpoint_id));
+    if (superblock.checkpoint_id != 0) {
+        free_segments(superblock.replay_segment, target_.segments_in_use());
+    }
+    Checkpointer::Parts parts{
+        *sequencer_,
+        target_,
+        read_only_,
+        identity_,
+        [this]() -> const ChainEnd& { return tail_->end(); },
+        [this](const CheckpointHeader& header, const CheckpointName& name) {
+            return name_checkpoint(header, name);
+        },
+        [this](std::uint32_t replay_segment, const std::vector<std::uint32_t>& in_use) {
+            free_segments(replay_segment, in_use);
+        },
+        [this] { return give_up_space_ && give_up_space_(); }};
+    checkpointer_ = std::make_shared<Checkpointer>(
+        environment_, options_, std::move(parts),
+        Checkpointer::Start{highest + 1, superblock.checkpoint_size_bytes, replayed_.bytes});
+    sequencer_->on_growth([this](std::uint64_t bytes) { checkpointer_->grown(bytes); });
     return ok();
 }
 
+Result<void> OpenCommitLog::name_checkpoint(const CheckpointHeader& header,
+                                            const CheckpointName& name) {
+    const std::lock_guard lock{superblock_mutex_};
+    Superblock next = superblock_.current();
+    next.checkpoint_id = name.id;
+    next.checkpoint_lsn = name.lsn;
+    next.checkpoint_size_bytes = name.size_bytes;
+    next.checkpoint_footer_checksum = name.footer_checksum;
+    next.replay_segment = header.replay_segment;
+    next.replay_page = header.replay_page;
+    next.checkpoint_frame_checksum = header.frame_checksum;
+    const auto written = superblock_.write(next);
+    if (!written) {
+        read_only_.set("the superblock cannot be written: " + written.error().message());
+    }
+    return written;
+}
+
+// Segments that the checkpoint covers and nothing live lies in. One that cannot be removed is when the store opens.
+void OpenCommitLog::free_segments(std::uint32_t replay_segment,
+                                  const std::vector<std::uint32_t>& in_use) {
+    std::vector<std::uint32_t> freed;
+    {
+        const std::lock_guard lock{segments_mutex_};
+        for (; replay_segment_ < replay_segment; ++replay_segment_) {
+            old_segments_.insert(replay_segment_);
+        }
+        std::erase_if(old_segments_, [&](std::uint32_t segment) {
+            if (std::ranges::binary_search(in_use, segment)) return false;
+            freed.push_back(segment);
+            return true;
+        });
+    }
+    for (const std::uint32_t segment : freed) {
+        files_.forget(segment);
+        const auto removed = environment_.io.remove(log_segment_path(segment));
+        if (!removed) {
+            environment_.log.warn("a log segment cannot be removed",
+                                  {{"segment", segment}, {"error", removed.error().message()}});
+        }
+    }
+}
+
+Awaitable<Result<void>> OpenCommitLog::make_checkpoint() {
+    if (!checkpointer_) co_return fail(Errc::read_only);
+    co_return co_await checkpointer_->make_now();
+}
+
 Result<void> OpenCommitLog::write_clean(Lsn closed) {
+    const std::lock_guard lock{superblock_mutex_};
     Superblock next = superblock_.current();
     next.clean_lsn = closed.value;
     return superblock_.write(next);
@@ -216,12 +339,15 @@ Result<Committed> OpenCommitLog::commit_now(Group group) {
 void OpenCommitLog::start() {
     ORB_ASSERT(!started_);
     started_ = true;
-    if (sequencer_) sequencer_->start();
+    if (!sequencer_) return;
+    checkpointer_->start();
+    sequencer_->start();
 }
 
 Awaitable<void> OpenCommitLog::stop(Group last) {
     if (!sequencer_ || stopped_) co_return;
     if (!started_) start();
+    co_await checkpointer_->stop();
     const auto stopped = co_await sequencer_->stop(std::move(last));
     if (!stopped && stopped.error() != make_error_code(Errc::stopped)) {
         environment_.log.warn("the store was stopped without a clean end",
@@ -283,8 +409,23 @@ std::array<std::byte, 32> OpenCommitLog::derive_key(std::string_view label) cons
 LogStats OpenCommitLog::stats() const {
     LogStats stats;
     stats.lsn = sequencer_ ? sequencer_->lsn() : replayed_.end.lsn;
-    stats.segments = sequencer_ ? sequencer_->segment() : replayed_.end.position.segment;
+    const std::uint32_t segment =
+        sequencer_ ? sequencer_->segment() : replayed_.end.position.segment;
+    {
+        const std::lock_guard lock{segments_mutex_};
+        stats.segments = old_segments_.size() + (segment - replay_segment_ + 1);
+    }
     stats.bytes = stats.segments * segment_size_bytes_;
+    {
+        const std::lock_guard lock{superblock_mutex_};
+        const Superblock& superblock = superblock_.current();
+        stats.checkpoint_id = superblock.checkpoint_id;
+        stats.checkpoint_lsn = superblock.checkpoint_lsn;
+        stats.checkpoint_bytes = superblock.checkpoint_size_bytes;
+    }
+    stats.checkpoint_rows_loaded = rows_loaded_;
+    stats.bytes_since_checkpoint = checkpointer_ ? checkpointer_->log_bytes() : replayed_.bytes;
+    stats.checkpoint_side_bytes = checkpointer_ ? checkpointer_->side_bytes() : 0;
     stats.frames_replayed = replayed_.frames;
     stats.clean_start = clean_start_;
     stats.created = created_;

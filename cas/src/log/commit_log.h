@@ -1,9 +1,10 @@
 #pragma once
 // CommitLog is the log as the rest of cas sees it: it recovers, commits groups, reads inline bytes back and stops.
 //
-// Life     open() takes the lock, finds or makes the superblock, replays every frame into the target, tells a torn tail
-//          from corruption, writes the superblock (clean = 0, new incarnation) and the `opened` frame. start() lets
-//          the sequencer run. stop() drains it and writes the `closed` frame and a clean superblock.
+// Life     open() takes the lock, finds or makes the superblock, loads the checkpoint and replays every frame behind it
+//          into the target, tells a torn tail from corruption, writes the superblock (clean = 0, new incarnation) and the
+//          `opened` frame. start() lets the sequencer run, and checkpoints be made of the target's tables. stop() makes
+//          the last one, drains the sequencer, writes the `closed` frame and a clean superblock.
 // Durable  commit() answers after its frame is on stable storage and applied.
 // Threads  commit() from any reactor; the target is called on the sequencer only (in open(): the caller's thread).
 
@@ -22,7 +23,13 @@ namespace orbitalreg::cas {
 
 struct LogStats {
     std::uint64_t segments = 0;
-    std::uint64_t bytes = 0;  // of all segment files
+    std::uint64_t bytes = 0;          // of all segment files
+    std::uint64_t checkpoint_id = 0;  // 0: none
+    std::uint64_t checkpoint_lsn = 0;
+    std::uint64_t checkpoint_bytes = 0;        // of one copy
+    std::uint64_t checkpoint_rows_loaded = 0;  // when the store was opened
+    std::uint64_t bytes_since_checkpoint = 0;
+    std::uint64_t checkpoint_side_bytes = 0;  // of old images, while one is made
     std::uint64_t lsn = 0;
     std::uint64_t frames_replayed = 0;
     bool clean_start = false;
@@ -43,6 +50,9 @@ public:
     // After open() and before start(): groups committed while recovering (seals of lanes, id blocks), blocking, each in
     // a frame of its own.
     virtual Result<Committed> commit_now(Group group) = 0;
+    // Makes a checkpoint, or waits for the one under way. Errc::read_only, stopped, no_space, or what the device said: the
+    // one before it stays.
+    virtual Awaitable<Result<void>> make_checkpoint() = 0;
     virtual void start() = 0;
     // `last` is committed in a frame before `closed` (frontiers of free lanes). Idempotent.
     virtual Awaitable<void> stop(Group last) = 0;

@@ -43,7 +43,7 @@ struct ChainEnd {
     std::int64_t wall_ns = 0;
     FrameKind kind = FrameKind::data;
     LogPosition last;              // of the last frame itself
-    std::uint64_t last_bytes = 0;  // its size, padding included
+    std::uint64_t last_bytes = 0;  // its size, padding included; 0: a checkpoint covers it
 
     // `frame` was found or written at `position`.
     void advance(const ScannedFrame& frame) noexcept;
@@ -96,8 +96,9 @@ public:
         std::uint64_t incarnation = 0;  // frames above log_end_lsn count only with this one
     };
 
-    FrameScanner(Io& io, const LogIdentity& identity, Limits limits) noexcept
-        : identity_{identity}, limits_{limits}, reader_{io} {}
+    // The first frame is the successor of `start`.
+    FrameScanner(Io& io, const LogIdentity& identity, Limits limits, const ChainEnd& start) noexcept
+        : identity_{identity}, limits_{limits}, reader_{io}, end_{start} {}
 
     // The next frame; nothing at the tail.
     Result<std::optional<ScannedFrame>> next();

@@ -5,6 +5,7 @@
 #include "base/asio.h"
 #include "base/bytes.h"
 #include "base/result.h"
+#include "cas/checkpoint.h"
 #include "cas/journal.h"
 
 #include <cstdint>
@@ -68,6 +69,15 @@ public:
     // The records of one group. Infallible, deterministic, the same live and in replay.
     virtual void apply(const FrameContext& frame,
                        std::span<const AppliedRecord> group) noexcept = 0;
+
+    // What a checkpoint holds of this state, in the order in which it is written and loaded; the same tables each time,
+    // which live as long as the target. Without one of the catalog's no checkpoints are made.
+    virtual std::vector<CheckpointTable*> checkpoint_tables() { return {}; }
+    // Every table was loaded: the state is as it was once frame C was applied. Computes what is derived from several
+    // tables. Errc::bad_format.
+    virtual Result<void> checkpoint_loaded() { return ok(); }
+    // Segments of the log with bytes that the state refers to or somebody reads, in order. Between two frames.
+    virtual std::vector<std::uint32_t> segments_in_use() { return {}; }
 
 protected:
     ~FrameTarget() = default;

@@ -164,4 +164,9 @@ Result<std::shared_ptr<File>> SegmentFiles::open(std::uint32_t segment) {
     return recent_.front().second;
 }
 
+void SegmentFiles::forget(std::uint32_t segment) noexcept {
+    const std::lock_guard lock{mutex_};
+    recent_.remove_if([segment](const auto& entry) { return entry.first == segment; });
+}
+
 }  // namespace orbitalreg::cas

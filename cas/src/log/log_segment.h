@@ -89,6 +89,8 @@ public:
     explicit SegmentFiles(Io& io) noexcept : io_{io} {}
     Result<std::shared_ptr<File>> open(
         std::uint32_t segment);  // shared: a reader may outlast its place in here
+    // The file goes away: its space is free once nobody reads it any more.
+    void forget(std::uint32_t segment) noexcept;
 
 private:
     Io& io_;

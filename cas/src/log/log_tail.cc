@@ -54,7 +54,8 @@ Result<void> LogTail::open(const ChainEnd& end) {
 // with the power. What is built upon it must not be all that remains. The same bytes are written once more, since a sync
 // after a failed one proves nothing.
 Result<void> LogTail::settle() {
-    if (plan_.durability == Durability::none || end_.lsn == 0) return ok();
+    // A frame that a checkpoint covers was durable before the checkpoint was made.
+    if (plan_.durability == Durability::none || end_.last_bytes == 0) return ok();
     const LogPosition last = end_.last;
     std::unique_ptr<File> before;
     if (last.segment != end_.position.segment) {
@@ -133,6 +134,7 @@ Result<void> LogTail::write(const ScannedFrame& frame) {
     if (!written) return fail(written.error());
     write_seconds_.observe_ns(clock_.steady_ns() - begun_ns);
     bytes_.add(frame.bytes.size());
+    bytes_written_ += frame.bytes.size();
     end_.advance(frame);
     return ok();
 }

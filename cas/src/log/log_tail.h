@@ -62,6 +62,8 @@ public:
     Result<void> write_bare(FrameKind kind);
 
     const ChainEnd& end() const noexcept { return end_; }
+    // Of frames, since open().
+    std::uint64_t bytes_written() const noexcept { return bytes_written_; }
     // Whether a segment_end followed the last data frame.
     FrameKind last_kind() const noexcept { return end_.kind; }
 
@@ -83,6 +85,7 @@ private:
     std::unique_ptr<File> file_;
     ChainEnd end_;
     std::uint64_t store_time_ms_ = 0;  // of the frame begun
+    std::uint64_t bytes_written_ = 0;
 };
 
 }  // namespace orbitalreg::cas

@@ -62,10 +62,11 @@ void apply_frame(FrameTarget& target, const FrameContext& frame,
     ORB_ASSERT(scratch.empty());
 }
 
-Result<ReplayedLog> replay_log(Io& io, const Superblock& superblock, FrameTarget& target, Log& log,
+Result<ReplayedLog> replay_log(Io& io, const Superblock& superblock, const ChainEnd& start,
+                               FrameTarget& target, Log& log,
                                const std::function<void(const ScannedFrame&)>& visit) {
     FrameScanner scanner{
-        io, log_identity(superblock), {superblock.log_end_lsn, superblock.incarnation}};
+        io, log_identity(superblock), {superblock.log_end_lsn, superblock.incarnation}, start};
     ReplayedLog replayed;
     std::vector<AppliedRecord> scratch;
     for (;;) {
@@ -82,6 +83,7 @@ Result<ReplayedLog> replay_log(Io& io, const Superblock& superblock, FrameTarget
             return fail(records.error());
         }
         replayed.records += records.value();
+        replayed.bytes += frame->bytes.size();
         ++replayed.frames;
     }
     replayed.end = scanner.end();
@@ -94,9 +96,11 @@ Result<void> check_log_end(Io& io, const Superblock& superblock, const ReplayedL
     const ChainEnd& end = replayed.end;
     const bool backup = superblock.log_end_lsn != 0;
     // In a backup's copy the original's frames lie behind the end; only frames of the copy count.
-    const std::array<std::uint64_t, 1> ours{superblock.incarnation};
+    // Otherwise any frame does, whoever wrote it: a rotten `opened` frame hides nothing behind it.
+    const bool narrow = ORB_PLANTED(rotten_opened_frame);
+    const std::array<std::uint64_t, 1> ours{narrow ? end.incarnation : superblock.incarnation};
     const auto incarnations =
-        backup ? std::span<const std::uint64_t>{ours} : std::span<const std::uint64_t>{};
+        backup || narrow ? std::span<const std::uint64_t>{ours} : std::span<const std::uint64_t>{};
     ORB_TRY(const auto stray, find_frame_behind(io, log_identity(superblock), end, incarnations));
     // A genuine frame that does not follow the last one: the one before it is not what was there
     // when it was written.

@@ -2,9 +2,10 @@
 // Recovery replays the log into the state and decides where it ends: at a torn tail, or in
 // corruption.
 //
-// replay_log()      every frame from segment 1 by the successor rule; each group applied once,
-// after it was verified. check_log_end()   torn or corrupt: acknowledged frames behind the tail, or
-// a clean stop above it, refuse the opening.
+// replay_log()      every frame behind `start` (of the checkpoint, else the first one) by the successor
+//                   rule; each group applied once, after it was verified.
+// check_log_end()   torn or corrupt: acknowledged frames behind the tail, or a clean stop above it,
+//                   refuse the opening.
 //
 // Threads  the caller's; nothing else runs yet.
 
@@ -25,6 +26,7 @@ struct ReplayedLog {
     TailReason tail_reason = TailReason::empty;
     std::uint64_t frames = 0;
     std::uint64_t records = 0;
+    std::uint64_t bytes = 0;  // of the frames
 };
 
 // Applies the records of one durable frame, group by group. `scratch` is reused between frames.
@@ -33,7 +35,8 @@ void apply_frame(FrameTarget& target, const FrameContext& frame,
                  std::vector<AppliedRecord>& scratch) noexcept;
 
 // `visit` sees each frame before it is applied; may be null.
-Result<ReplayedLog> replay_log(Io& io, const Superblock& superblock, FrameTarget& target, Log& log,
+Result<ReplayedLog> replay_log(Io& io, const Superblock& superblock, const ChainEnd& start,
+                               FrameTarget& target, Log& log,
                                const std::function<void(const ScannedFrame&)>& visit = nullptr);
 
 // Errc::log_corrupt, said once in the log with the LSNs that are damaged.

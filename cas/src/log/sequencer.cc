@@ -341,9 +341,12 @@ void Sequencer::deliver() {
     for (AnswerBatch& batch : batches) post_batch(std::move(batch));
 }
 
-void Sequencer::publish_end() noexcept {
+void Sequencer::publish_end() {
     lsn_.store(parts_.tail.end().lsn, std::memory_order_relaxed);
     segment_.store(parts_.tail.end().position.segment, std::memory_order_relaxed);
+    if (!grown_) return;
+    const std::uint64_t written = parts_.tail.bytes_written();
+    grown_(written - std::exchange(bytes_told_, written));
 }
 
 Result<Committed> Sequencer::commit_now(Group& group) {

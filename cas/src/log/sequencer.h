@@ -80,6 +80,8 @@ public:
     Result<Committed> commit_now(Group& group);
     // See CommitLog.
     void on_no_space(std::function<bool()> give_up) { give_up_reserve_ = std::move(give_up); }
+    // `grown` is told, on the sequencer, how many bytes of frames were written. Before start().
+    void on_growth(std::function<void(std::uint64_t bytes)> grown) { grown_ = std::move(grown); }
     void start();
     Awaitable<Result<Committed>> stop(Group last);
     // Prepares spare segments on the background executor.
@@ -111,7 +113,7 @@ private:
     void answer_waiting(ErrorCode error);
     void answer(std::unique_ptr<CommitRequest> request, Result<Committed> outcome);
     void deliver();
-    void publish_end() noexcept;
+    void publish_end();
 
     bool idle_due() const noexcept;
     std::int64_t idle_at_ns() const noexcept;
@@ -136,6 +138,8 @@ private:
     const FrameLimits limits_;
     Parts parts_;
     std::function<bool()> give_up_reserve_;
+    std::function<void(std::uint64_t bytes)> grown_;
+    std::uint64_t bytes_told_ = 0;
     Counter& requests_total_;
     Counter& frames_total_;
     Counter& records_total_;

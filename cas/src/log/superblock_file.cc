@@ -138,8 +138,8 @@ Result<void> SuperblockFile::write(Superblock next) {
 }
 
 Result<void> check_directory_empty(Io& io) {
-    static constexpr std::array<std::string_view, 6> kOurs{"LOCK",       "log",   "lane",
-                                                           "lost+found", "SUPER", "SUPER.new"};
+    static constexpr std::array<std::string_view, 8> kOurs{
+        "LOCK", "ckpt", "log", "lane", "lost+found", "reserve.bin", "SUPER", "SUPER.new"};
     ORB_TRY(const auto names, io.list(""));
     for (const std::string& name : names) {
         if (std::find(kOurs.begin(), kOurs.end(), name) == kOurs.end())

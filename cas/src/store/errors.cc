@@ -59,6 +59,8 @@ public:
                 return "a catalog record cannot be understood";
             case Errc::bad_format:
                 return "the bytes do not follow the format";
+            case Errc::checkpoint_corrupt:
+                return "the checkpoint is damaged in both copies";
         }
         return "unknown error";
     }

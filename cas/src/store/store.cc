@@ -79,6 +79,7 @@ public:
     std::array<std::byte, 32> derive_key(std::string_view label) const noexcept override {
         return log_->derive_key(label);
     }
+    Awaitable<Result<void>> make_checkpoint() override { return log_->make_checkpoint(); }
     std::uint64_t store_time_ms() const noexcept override { return log_->store_time_ms(); }
     StoreStats stats() const override;
     Awaitable<CompactionReport> compact() override { return compactor_->run(); }
@@ -117,7 +118,10 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
         asio::co_spawn(environment_.background, DamageMarks::mark(marks_, blob), asio::detached);
     };
     if (!options.read_only) {
-        reserve_->open(options.reserve_size_bytes, 2 * log_->segment_size_bytes());
+        // Room for two segments and both copies of a checkpoint somewhat larger than the last.
+        const std::uint64_t checkpoint_bytes = 2 * log_->stats().checkpoint_bytes;
+        reserve_->open(options.reserve_size_bytes,
+                       2 * log_->segment_size_bytes() + checkpoint_bytes + checkpoint_bytes / 8);
     }
     compactor_ = std::make_shared<Compactor>(lanes_.rooms(), nullptr);
     log_->start();
@@ -143,6 +147,12 @@ void StoreOfRooms::publish_metrics() {
                                {{"share", std::string{to_string(share)}}},
                                [this, share] { return static_cast<double>(ledger_.used(share)); });
     }
+    metrics.gauge_function(
+        "log_bytes_since_checkpoint", "Bytes of the log that a start would replay.", {},
+        [this] { return static_cast<double>(log_->stats().bytes_since_checkpoint); });
+    metrics.gauge_function(
+        "checkpoint_side_bytes", "Old images of rows, while a checkpoint is made.", {},
+        [this] { return static_cast<double>(log_->stats().checkpoint_side_bytes); });
     metrics.gauge_function("pinned_extents", "Extents that a reader holds in place.", {},
                            [this] { return static_cast<double>(blobs_.pinned_extents()); });
 }
@@ -192,6 +202,11 @@ StoreStats StoreOfRooms::stats() const {
     stats.lane_bytes_used = lanes.bytes_used;
     stats.lsn = log.lsn;
     stats.store_time_ms = log_->store_time_ms();
+    stats.checkpoint_id = log.checkpoint_id;
+    stats.checkpoint_lsn = log.checkpoint_lsn;
+    stats.checkpoint_bytes = log.checkpoint_bytes;
+    stats.log_bytes_since_checkpoint = log.bytes_since_checkpoint;
+    stats.checkpoint_rows_loaded = log.checkpoint_rows_loaded;
     stats.frames_replayed = log.frames_replayed;
     stats.recovery_ms = recovery_ms_;
     stats.clean_start = log.clean_start;

@@ -8,6 +8,8 @@
 #include "schema/records_generated.h"
 #include "scrub/damage_marks.h"
 
+#include <set>
+
 namespace orbitalreg::cas {
 namespace {
 
@@ -173,7 +175,25 @@ void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord>
     catalog_.apply(frame, catalog_group_, sink);
 }
 
-Result<void> StoreState::load_references() {
+// The catalog's rows name blobs by id.
+std::vector<CheckpointTable*> StoreState::checkpoint_tables() {
+    std::vector<CheckpointTable*> tables{&blobs_.checkpoint_table()};
+    for (CheckpointTable* const table : lanes_.checkpoint_tables()) tables.push_back(table);
+    tables.push_back(&scrub_table_);
+    for (CheckpointTable* const table : catalog_.checkpoint_tables()) tables.push_back(table);
+    return tables;
+}
+
+std::vector<std::uint32_t> StoreState::segments_in_use() {
+    std::set<std::uint32_t> segments;
+    blobs_.space().for_each_segment(
+        [&segments](std::uint32_t segment, const LiveSpace&) { segments.insert(segment); });
+    // Of extents that no row names any more, somebody may still read.
+    blobs_.add_pinned_segments(segments);
+    return {segments.begin(), segments.end()};
+}
+
+Result<void> StoreState::checkpoint_loaded() {
     bool known = true;
     catalog_.visit_references([&](BlobId blob) { known = blobs_.load_reference(blob) && known; });
     if (!known) return fail(Errc::bad_format);

@@ -9,6 +9,7 @@
 #include "log/group.h"
 #include "scrub/scrub_state.h"
 
+#include <cstdint>
 #include <vector>
 
 namespace orbitalreg::cas {
@@ -19,6 +20,8 @@ class LaneRecords {
 public:
     virtual Result<void> verify(const AppliedRecord& record) const noexcept = 0;
     virtual void apply(const FrameContext& frame, const AppliedRecord& record) noexcept = 0;
+    // As in FrameTarget.
+    virtual std::vector<CheckpointTable*> checkpoint_tables() = 0;
 
 protected:
     ~LaneRecords() = default;
@@ -32,11 +35,11 @@ public:
     Result<void> verify(const AppliedRecord& record) const noexcept override;
     void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept override;
 
-    // Once every row of a checkpoint was loaded: counts what the catalog's rows refer to. Errc::bad_format when one names
-    // no blob.
-    Result<void> load_references();
+    std::vector<CheckpointTable*> checkpoint_tables() override;
+    // Counts what the catalog's rows refer to. Errc::bad_format when one names no blob.
+    Result<void> checkpoint_loaded() override;
+    std::vector<std::uint32_t> segments_in_use() override;
     const ScrubState& scrub() const noexcept { return scrub_; }
-    CheckpointTable& scrub_table() noexcept { return scrub_table_; }
 
 private:
     void apply_blob_commit(const FrameContext& frame, const AppliedRecord& record);

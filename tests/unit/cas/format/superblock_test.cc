@@ -116,12 +116,27 @@ TEST(Superblock, RefusesWhatItDoesNotKnow) {
     EXPECT_EQ(error_of([](Superblock& s) { s.ro_compat_features = 1; }, true), unsupported);
     EXPECT_EQ(error_of([](Superblock& s) { s.ro_compat_features = 1; }, false), ErrorCode{});
     EXPECT_EQ(error_of([](Superblock& s) { s.compat_features = 1; }, true), ErrorCode{});
-    EXPECT_EQ(error_of([](Superblock& s) { s.checkpoint_id = 1; }, true), unsupported);
     const ErrorCode bad = Errc::bad_format;
     EXPECT_EQ(error_of([](Superblock& s) { s.page_size = 8192; }, true), bad);
     EXPECT_EQ(error_of([](Superblock& s) { s.segment_size_pages = 15; }, true), bad);
     EXPECT_EQ(error_of([](Superblock& s) { s.incarnation = 0; }, true), bad);
     EXPECT_EQ(error_of([](Superblock& s) { s.replay_segment = 2; }, true), bad);
+    EXPECT_EQ(error_of([](Superblock& s) { s.checkpoint_id = 1; }, true), bad);
+    const auto with_checkpoint = [](Superblock& s) {
+        s.checkpoint_id = 1;
+        s.checkpoint_lsn = 9;
+        s.replay_segment = 2;
+        s.replay_page = 5;
+        s.checkpoint_size_bytes = 3 * kPageSize;
+    };
+    EXPECT_EQ(error_of(with_checkpoint, true), ErrorCode{});
+    EXPECT_EQ(error_of(
+                  [&](Superblock& s) {
+                      with_checkpoint(s);
+                      s.replay_page = s.segment_size_pages;
+                  },
+                  true),
+              bad);
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #pragma once
 // A log over a simulated disk, life after life, and the state it is replayed into.
 
+#include "base/fields.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cas/errors.h"
+#include "cas/walked_table.h"
 #include "log/commit_log.h"
 #include "support/sim_clock.h"
 #include "support/sim_disk.h"
@@ -22,7 +24,7 @@
 
 namespace orbitalreg::cas {
 
-// Keeps a copy of all that was applied.
+// Keeps a copy of all that was applied, and has checkpoints made of it when asked to.
 class RecordingTarget final : public FrameTarget {
 public:
     struct Applied {
@@ -45,12 +47,62 @@ public:
     }
     void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept override {
         const AppliedRecord& first = group.front();
+        walked_.before_change(static_cast<std::uint32_t>(groups.size()));
         groups.push_back({frame.lsn.value, frame.store_time_ms, std::string{as_text(first.body)},
                           std::string{as_text(first.raw)}, group.size(), first.segment,
                           first.raw_offset});
     }
 
+    std::vector<CheckpointTable*> checkpoint_tables() override {
+        return checkpoints ? std::vector<CheckpointTable*>{&walked_}
+                           : std::vector<CheckpointTable*>{};
+    }
+    std::vector<std::uint32_t> segments_in_use() override {
+        return {segments_kept.begin(), segments_kept.end()};
+    }
+
     std::vector<Applied> groups;
+    bool checkpoints = false;
+    std::set<std::uint32_t> segments_kept;
+
+private:
+    struct Rows {  // by their place in `groups`
+        using Key = std::uint32_t;
+        std::vector<Applied>& groups;
+
+        std::optional<Key> next(const std::optional<Key>& after) const {
+            const Key key = after ? *after + 1 : 0;
+            return key < groups.size() ? std::optional{key} : std::nullopt;
+        }
+        void encode(Key key, std::vector<std::byte>& row) const {
+            if (key >= groups.size()) return;
+            const Applied& group = groups[key];
+            FieldWriter{row}
+                .number(group.lsn)
+                .number(group.store_time_ms)
+                .text(group.body)
+                .text(group.raw)
+                .number(std::uint64_t{group.records})
+                .number(group.segment)
+                .number(group.raw_offset);
+        }
+        Result<void> load(ByteView row) const {
+            FieldReader fields{row};
+            Applied group;
+            group.lsn = fields.number<std::uint64_t>();
+            group.store_time_ms = fields.number<std::uint64_t>();
+            group.body = fields.text();
+            group.raw = fields.text();
+            group.records = fields.number<std::uint64_t>();
+            group.segment = fields.number<std::uint32_t>();
+            group.raw_offset = fields.number<std::uint64_t>();
+            if (!fields.done()) return fail(Errc::bad_format);
+            groups.push_back(std::move(group));
+            return ok();
+        }
+        Result<void> loaded() const { return ok(); }
+    };
+    WalkedTable<Rows> walked_{kFirstCatalogTable, Rows{groups}};
 };
 
 inline std::vector<std::byte> bytes_of(std::string_view text) {
@@ -131,6 +183,14 @@ public:
             EXPECT_TRUE(done.has_value());
             return *done;
         }
+        // Makes a checkpoint.
+        Result<void> checkpoint() {
+            std::optional<Result<void>> done;
+            asio::co_spawn(scheduler_.executor(), wait_checkpoint(*log, done), asio::detached);
+            scheduler_.run_until([&] { return done.has_value(); }, 1'000'000);
+            EXPECT_TRUE(done.has_value());
+            return *done;
+        }
         void submit_step(std::function<void()> work, std::optional<Result<void>>& done) {
             asio::co_spawn(scheduler_.executor(), wait_step(*log, std::move(work), done),
                            asio::detached);
@@ -167,6 +227,10 @@ public:
         static Awaitable<void> wait_step(CommitLog& log, std::function<void()> work,
                                          std::optional<Result<void>>& done) {
             auto result = co_await log.between_frames(std::move(work));
+            done.emplace(std::move(result));
+        }
+        static Awaitable<void> wait_checkpoint(CommitLog& log, std::optional<Result<void>>& done) {
+            auto result = co_await log.make_checkpoint();
             done.emplace(std::move(result));
         }
         static Awaitable<void> wait_stop(CommitLog& log, Group last, bool& stopped) {

@@ -22,7 +22,7 @@ public:
         SuperblockFile file{life->io(), Durability::full};
         const auto choice = file.read();
         EXPECT_TRUE(choice);
-        FrameScanner scanner{life->io(), log_identity(choice.value().superblock), {0, 0}};
+        FrameScanner scanner{life->io(), log_identity(choice.value().superblock), {0, 0}, {}};
         std::vector<ScannedFrame> found;
         for (;;) {
             const auto frame = scanner.next();
