@@ -59,6 +59,8 @@ public:
                        ReferenceSink& references) noexcept = 0;
     // The blob is about to leave; drop the links to it. Called before its id is free again.
     virtual void forget(BlobId blob, const Digest& digest) noexcept = 0;
+    // How many links forget() would drop: what a batch of deletions costs.
+    virtual std::uint64_t link_count(BlobId) const { return 0; }
     // Calls `edge` once for each reference held: the audit that counts are compared with.
     virtual void visit_references(const std::function<void(BlobId)>& edge) const = 0;
     // What a checkpoint holds of the catalog, in the order in which rows are loaded; the tables live as long as the
@@ -97,6 +99,8 @@ struct Change {
     std::vector<CatalogRecord> records;
     // Stored unless a sound blob of that digest exists when the frame is built.
     std::vector<InlineBlob> blobs;
+    // Blobs that the answer says exist: unless something references them, their grace starts anew with this change.
+    std::vector<Digest> confirmed;
     // Runs on the sequencer against applied state, in this request's turn. Its error ends the request.
     // It may change `records` (fill in what only the order of commits decides). Must not block.
     std::function<Result<void>(Change& self, const FrameContext& frame)> check;

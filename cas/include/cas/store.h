@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "cas/blob_reader.h"
 #include "cas/blob_writer.h"
+#include "cas/collection.h"
 #include "cas/compaction.h"
 #include "cas/errors.h"
 #include "cas/io.h"
@@ -103,8 +104,14 @@ public:
     // The blob, damaged or not; applied state only.
     virtual std::optional<BlobStat> find(const Digest& digest) const noexcept = 0;
     virtual std::optional<Digest> digest_of(BlobId id) const noexcept = 0;
+    // For an answer that says the blob exists: one that nothing references stays for the grace from now on, less
+    // min(1 h, grace / 24), and that is durable when this returns. A referenced one, or one confirmed a moment ago,
+    // costs no write; nor does any in the read-only state. Errc::blob_not_found, also for a damaged blob.
+    virtual Awaitable<Result<BlobStat>> confirm(Digest digest) = 0;
     // Look-up and pin in one step. Errc::blob_not_found, also for a damaged blob.
     virtual Result<std::unique_ptr<BlobReader>> open_blob(const Digest& digest) = 0;
+
+    virtual Collection& collection() noexcept = 0;
 
     // A single shot without a session.
     virtual Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(

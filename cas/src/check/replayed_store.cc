@@ -34,7 +34,7 @@ ReplayedStore::ReplayedStore(Io& io, const Superblock& superblock, CatalogMachin
                               {executor_.get_executor()},
                               executor_.get_executor()},
              StoreOptions{}, blobs_, ledger_},
-      state_{blobs_, lanes_, catalog} {}
+      state_{blobs_, lanes_, catalog, deletions_} {}
 
 Result<ReplayedLog> ReplayedStore::replay(const std::function<void(const ScannedFrame&)>& visit) {
     if (superblock_.checkpoint_id != 0) {

@@ -55,6 +55,7 @@ private:
     MemoryLedger ledger_;
     BlobTable blobs_;
     Lanes lanes_;
+    RecentDeletions deletions_;
     StoreState state_;
     std::optional<LoadedCheckpoint> checkpoint_;
 };

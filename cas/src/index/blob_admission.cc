@@ -1,5 +1,7 @@
 #include "index/blob_admission.h"
 
+#include "base/planted_bug.h"
+#include "collect/lease.h"
 #include "format/lane_record.h"
 #include "index/encoded_digest.h"
 #include "schema/records_generated.h"
@@ -9,7 +11,7 @@ namespace orbitalreg::cas {
 bool admit_blob(BlobTable& blobs, Group& group, const Digest& digest, const Extent& extent,
                 std::vector<std::byte> inline_bytes) {
     const auto known = blobs.find(digest);
-    if (known && !known->damaged) return false;
+    if (known && (!known->damaged || ORB_PLANTED(dedupe_keeps_damaged_copy))) return false;
     flatbuffers::FlatBufferBuilder builder{160};
     const auto encoded = encode_digest(builder, digest);
     builder.Finish(records::CreateBlobCommit(
@@ -27,8 +29,9 @@ bool admit_blob(BlobTable& blobs, Group& group, const Digest& digest, const Exte
     return true;
 }
 
-Result<void> admit_change(BlobTable& blobs, Group& group, Change& change, const FrameContext& frame,
-                          const std::function<std::uint64_t()>& next_uid) {
+Result<std::size_t> admit_change(BlobTable& blobs, Group& group, Change& change,
+                                 const FrameContext& frame, const Grace& grace,
+                                 const std::function<std::uint64_t()>& next_uid) {
     if (change.check) {
         ORB_TRY(change.check(change, frame));
     }
@@ -36,8 +39,10 @@ Result<void> admit_change(BlobTable& blobs, Group& group, Change& change, const 
         Extent extent;
         extent.size_bytes = blob.bytes.size();
         extent.uid = next_uid();
-        admit_blob(blobs, group, blob.digest, extent, std::move(blob.bytes));
+        if (!admit_blob(blobs, group, blob.digest, extent, std::move(blob.bytes)))
+            change.confirmed.push_back(blob.digest);
     }
+    const std::size_t leases = append_lease(blobs, group, change.confirmed, grace, frame);
     for (CatalogRecord& record : change.records) {
         GroupRecord added;
         added.type = record.type;
@@ -46,7 +51,7 @@ Result<void> admit_change(BlobTable& blobs, Group& group, Change& change, const 
         added.raw = std::move(record.raw);
         group.records.push_back(std::move(added));
     }
-    return ok();
+    return leases;
 }
 
 }  // namespace orbitalreg::cas

@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "cas/journal.h"
+#include "collect/grace.h"
 #include "index/blob_table.h"
 #include "index/extent.h"
 #include "log/group.h"
@@ -21,8 +22,10 @@ namespace orbitalreg::cas {
 bool admit_blob(BlobTable& blobs, Group& group, const Digest& digest, const Extent& extent,
                 std::vector<std::byte> inline_bytes);
 
-// Runs the change's check, then appends its inline blobs (each under a new uid) and its catalog records.
-Result<void> admit_change(BlobTable& blobs, Group& group, Change& change, const FrameContext& frame,
-                          const std::function<std::uint64_t()>& next_uid);
+// Runs the change's check, then appends its inline blobs (each under a new uid), a lease on what it brings again or
+// confirms, and its catalog records. How many leases these are.
+Result<std::size_t> admit_change(BlobTable& blobs, Group& group, Change& change,
+                                 const FrameContext& frame, const Grace& grace,
+                                 const std::function<std::uint64_t()>& next_uid);
 
 }  // namespace orbitalreg::cas

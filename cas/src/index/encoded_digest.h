@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace orbitalreg::cas {
 
@@ -18,6 +19,13 @@ inline flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> encode_digest(
     out[0] = static_cast<std::uint8_t>(digest.algorithm());
     std::memcpy(out + 1, hash.data(), hash.size());
     return vector;
+}
+
+// Behind what is in `to`, for records that pack several.
+inline void append_digest(std::vector<std::uint8_t>& to, const Digest& digest) {
+    to.push_back(static_cast<std::uint8_t>(digest.algorithm()));
+    const auto* hash = reinterpret_cast<const std::uint8_t*>(digest.hash().data());
+    to.insert(to.end(), hash, hash + digest.hash().size());
 }
 
 // None when the bytes are not one encoded digest.

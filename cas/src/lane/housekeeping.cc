@@ -12,12 +12,15 @@ namespace {
 constexpr std::int64_t kRoundMsMax = 60'000;
 constexpr std::size_t kClosedPerRound = 1000;
 
-Awaitable<void> close_expired(std::shared_ptr<LaneRooms> rooms) {
+}  // namespace
+
+Awaitable<std::uint64_t> close_expired(std::shared_ptr<LaneRooms> rooms) {
     const auto expiry_ms = static_cast<std::uint64_t>(rooms->options.uploads_idle_expiry_ms);
     const std::uint64_t now_ms = rooms->log->store_time_ms();
-    if (now_ms < expiry_ms) co_return;
+    std::uint64_t count = 0;
+    if (now_ms < expiry_ms) co_return count;
     for (const SessionId& session : rooms->uploads.expired(now_ms - expiry_ms, kClosedPerRound)) {
-        if (rooms->stopped) co_return;
+        if (rooms->stopped) co_return count;
         std::shared_ptr<Event> draining;
         if (!rooms->uploads.claim(session, draining)) continue;
         const auto row = rooms->uploads.row(session);
@@ -27,10 +30,14 @@ Awaitable<void> close_expired(std::shared_ptr<LaneRooms> rooms) {
             continue;
         }
         const auto closed = co_await close_claimed(rooms, session, row->issued_store_time_s);
-        if (!closed) co_return;
+        if (!closed) co_return count;
+        ++count;
         rooms->environment.log.info("upload expired", {{"session", to_hex(session)}});
     }
+    co_return count;
 }
+
+namespace {
 
 // Between its rounds it holds nothing: a store may be dropped meanwhile.
 Awaitable<void> keep_house(std::weak_ptr<LaneRooms> owner,

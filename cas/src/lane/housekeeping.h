@@ -12,6 +12,9 @@ namespace orbitalreg::cas {
 void start_housekeeping(const std::shared_ptr<LaneRooms>& rooms);
 void stop_housekeeping(LaneRooms& rooms) noexcept;
 
+// One round: how many sessions it closed.
+Awaitable<std::uint64_t> close_expired(std::shared_ptr<LaneRooms> rooms);
+
 // Closes, as cancelled, a session that the caller claimed, and gives up the claim.
 // Errc::upload_closed when it is closed.
 Awaitable<Result<void>> close_claimed(std::shared_ptr<LaneRooms> rooms, SessionId session,

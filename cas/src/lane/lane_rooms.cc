@@ -62,6 +62,7 @@ LaneRooms::LaneRooms(StoreEnvironment env, const StoreOptions& store_options,
     uploads_forgotten = &metrics.counter(
         "uploads_forgotten_total", "Ends of uploads forgotten early, beyond uploads_closed_max.");
     uploads_open = &metrics.gauge("uploads_open", "Upload sessions with a durable mark.");
+    leases = &metrics.counter("gc_leases_total", "Leases written for unreferenced blobs.");
 }
 
 IoQueue& LaneRooms::queue_of(const asio::any_io_executor& executor) const noexcept {

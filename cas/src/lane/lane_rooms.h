@@ -100,6 +100,7 @@ struct LaneRooms : std::enable_shared_from_this<LaneRooms> {
     Counter* damaged_reads = nullptr;
     Counter* uploads_forgotten = nullptr;
     Gauge* uploads_open = nullptr;
+    Counter* leases = nullptr;
 };
 
 }  // namespace orbitalreg::cas

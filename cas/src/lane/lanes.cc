@@ -187,6 +187,15 @@ Awaitable<void> Lanes::stop() {
     co_await rooms_->wait_for_work();
 }
 
+Awaitable<std::uint64_t> Lanes::close_expired() {
+    const std::shared_ptr<LaneRooms> rooms = rooms_;
+    if (rooms->stopped || !rooms->writable()) co_return 0;
+    rooms->begin_work();
+    const std::uint64_t count = co_await orbitalreg::cas::close_expired(rooms);
+    rooms->end_work();
+    co_return count;
+}
+
 Awaitable<Result<std::unique_ptr<BlobWriter>>> Lanes::begin_blob(
     DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint) {
     const std::shared_ptr<LaneRooms> rooms = rooms_;

@@ -108,6 +108,9 @@ public:
     Awaitable<Result<void>> cancel_upload(UploadStart start);
     Result<std::unique_ptr<BlobReader>> open_blob(PinnedBlob blob);
 
+    // Closes sessions that expired, as housekeeping does now and then: how many these are.
+    Awaitable<std::uint64_t> close_expired();
+
     // A number that no other extent of this store ever had or will have.
     std::uint64_t next_uid() noexcept;
 

@@ -47,9 +47,13 @@ struct Upload::FinishRequest {
 
 Result<void> Upload::FinishRequest::check(Group& group, const FrameContext& frame) {
     if (session && rooms->uploads.closed(*session)) return fail(Errc::upload_closed);
+    const auto known = rooms->blobs.find(digest);
+    if (known && !known->damaged) change.confirmed.push_back(digest);
     Group admitted;
-    ORB_TRY(
-        admit_change(rooms->blobs, admitted, change, frame, [this] { return rooms->next_uid(); }));
+    ORB_TRY(const std::size_t leases,
+            admit_change(rooms->blobs, admitted, change, frame, Grace{rooms->options},
+                         [this] { return rooms->next_uid(); }));
+    rooms->leases->add(leases);
     // The blob first: the close that follows finds its row.
     existed = !admit_blob(rooms->blobs, group, digest, extent, std::move(inline_bytes));
     if (close) group.records.push_back(std::move(*close));

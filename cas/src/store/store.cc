@@ -3,6 +3,9 @@
 
 #include "base/assert.h"
 #include "base/hasher.h"
+#include "base/planted_bug.h"
+#include "collect/collector.h"
+#include "collect/lease.h"
 #include "index/blob_admission.h"
 #include "index/blob_table.h"
 #include "index/encoded_digest.h"
@@ -20,6 +23,10 @@
 namespace orbitalreg::cas {
 namespace {
 
+BlobStat stat_of(const BlobView& blob) noexcept {
+    return {blob.id, blob.extent.size_bytes, blob.references, blob.damaged};
+}
+
 class StoreOfRooms final : public Store {
 public:
     StoreOfRooms(StoreEnvironment environment, const StoreOptions& options, CatalogMachine& catalog)
@@ -28,13 +35,19 @@ public:
           reserve_{
               std::make_shared<Reserve>(environment_.io, environment_.clock, environment_.log)},
           lanes_{environment_, options, blobs_, ledger_},
-          state_{blobs_, lanes_, catalog},
+          state_{blobs_, lanes_, catalog, deletions_},
+          grace_{options},
+          collector_{std::make_shared<Collector>(
+              environment_, options, Collector::Parts{blobs_, lanes_, catalog, deletions_})},
+          leases_{environment_.metrics.counter("gc_leases_total",
+                                               "Leases written for unreferenced blobs.")},
           marks_{std::make_shared<DamageMarks>(environment_.clock, environment_.log,
                                                environment_.metrics, blobs_,
                                                options.damage_marks_per_minute_max)},
           scrub_{std::make_shared<Scrub>(environment_, options, blobs_, state_.scrub(), marks_)} {}
 
     ~StoreOfRooms() override {
+        collector_->abandon();
         marks_->abandon();
         scrub_->abandon();
     }
@@ -47,17 +60,21 @@ public:
     std::optional<BlobStat> find(const Digest& digest) const noexcept override {
         const auto blob = blobs_.find(digest);
         if (!blob) return std::nullopt;
-        return BlobStat{blob->id, blob->extent.size_bytes, blob->references, blob->damaged};
+        return stat_of(*blob);
     }
     std::optional<Digest> digest_of(BlobId id) const noexcept override {
         const auto blob = blobs_.get(id);
         return blob ? std::optional{blob->digest} : std::nullopt;
     }
+    Awaitable<Result<BlobStat>> confirm(Digest digest) override;
     Result<std::unique_ptr<BlobReader>> open_blob(const Digest& digest) override {
         auto pinned = blobs_.pin(digest);
         if (!pinned) return fail(Errc::blob_not_found);
+        if (ORB_PLANTED(pin_after_lookup)) pinned->pin = Pin{};  // for ever after
         return lanes_.open_blob(std::move(*pinned));
     }
+
+    Collection& collection() noexcept override { return *collector_; }
 
     Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(
         DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint) override {
@@ -88,6 +105,7 @@ public:
 private:
     // Whether new content is admitted: deletes, marks and moves of tags are without asking.
     bool room_for_content();
+    Result<void> admit(Group& group, Change& change, const FrameContext& frame);
     void publish_metrics();
 
     StoreEnvironment environment_;
@@ -95,7 +113,11 @@ private:
     std::shared_ptr<Reserve> reserve_;  // also of restores that are on their way
     BlobTable blobs_;
     Lanes lanes_;
+    RecentDeletions deletions_;
     StoreState state_;
+    const Grace grace_;
+    const std::shared_ptr<Collector> collector_;  // shared with its coroutines
+    Counter& leases_;
     std::shared_ptr<Compactor> compactor_;  // also of a round under way
     std::shared_ptr<DamageMarks> marks_;  // both also of coroutines that may resume after the store
     std::shared_ptr<Scrub> scrub_;
@@ -128,6 +150,7 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
     lanes_.start();
     compactor_->start();
     scrub_->start(*log_);
+    if (!options.read_only) collector_->start(*log_);
     publish_metrics();
     return ok();
 }
@@ -158,6 +181,7 @@ void StoreOfRooms::publish_metrics() {
 }
 
 Awaitable<void> StoreOfRooms::stop() {
+    co_await collector_->stop();
     compactor_->stop();
     co_await scrub_->stop();
     co_await lanes_.stop();
@@ -173,6 +197,35 @@ bool StoreOfRooms::room_for_content() {
     return admitted;
 }
 
+Result<void> StoreOfRooms::admit(Group& group, Change& change, const FrameContext& frame) {
+    ORB_TRY(const std::size_t leases, admit_change(blobs_, group, change, frame, grace_,
+                                                   [this] { return lanes_.next_uid(); }));
+    leases_.add(leases);
+    return ok();
+}
+
+Awaitable<Result<BlobStat>> StoreOfRooms::confirm(Digest digest) {
+    auto blob = blobs_.find(digest);
+    if (!blob || blob->damaged) co_return fail(Errc::blob_not_found);
+    if (!grace_.lease_due(*blob, log_->store_time_ms()) || log_->read_only())
+        co_return stat_of(*blob);
+    Group group;
+    group.keys.shared.push_back(digest_key(digest));
+    group.keys.exclusive.push_back(lease_key(digest));
+    group.check = [this, digest](Group& self, const FrameContext& frame) -> Result<void> {
+        const auto known = blobs_.find(digest);
+        if (!known || known->damaged) return fail(Errc::blob_not_found);
+        leases_.add(append_lease(blobs_, self, {&digest, 1}, grace_, frame));
+        return ok();
+    };
+    const auto committed = co_await log_->commit(std::move(group));
+    // Nothing is collected from a store that turned read-only.
+    if (!committed && !log_->read_only()) co_return fail(committed.error());
+    blob = blobs_.find(digest);
+    if (!blob || blob->damaged) co_return fail(Errc::blob_not_found);
+    co_return stat_of(*blob);
+}
+
 Awaitable<Result<Committed>> StoreOfRooms::submit(Change change) {
     if (!change.blobs.empty() && !room_for_content()) co_return fail(Errc::no_space);
     Group group;
@@ -183,7 +236,7 @@ Awaitable<Result<Committed>> StoreOfRooms::submit(Change change) {
     auto shared =
         std::make_shared<Change>(std::move(change));  // std::function copies what it holds
     group.check = [this, shared](Group& self, const FrameContext& frame) {
-        return admit_change(blobs_, self, *shared, frame, [this] { return lanes_.next_uid(); });
+        return admit(self, *shared, frame);
     };
     co_return co_await log_->commit(std::move(group));
 }

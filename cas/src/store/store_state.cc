@@ -113,6 +113,8 @@ void StoreState::apply_blob_delete(const FrameContext& frame, const AppliedRecor
         ORB_ASSERT(digest.has_value());
         const auto known = blobs_.find(digest.value());
         ORB_ASSERT(known && known->id.value == number);
+        deletions_.add({known->digest, known->extent.size_bytes,
+                        std::uint64_t{known->unreferenced_since_s} * 1000, frame.store_time_ms});
         catalog_.forget(known->id, digest.value());
         blobs_.remove(known->id, unreferenced_since_s(frame));
     }

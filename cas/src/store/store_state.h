@@ -5,6 +5,7 @@
 // Threads  verify() and apply() on the sequencer (in recovery: the thread that opens the store).
 
 #include "cas/journal.h"
+#include "collect/recent_deletions.h"
 #include "index/blob_table.h"
 #include "log/group.h"
 #include "scrub/scrub_state.h"
@@ -29,8 +30,9 @@ protected:
 
 class StoreState final : public FrameTarget {
 public:
-    StoreState(BlobTable& blobs, LaneRecords& lanes, CatalogMachine& catalog) noexcept
-        : blobs_{blobs}, lanes_{lanes}, catalog_{catalog} {}
+    StoreState(BlobTable& blobs, LaneRecords& lanes, CatalogMachine& catalog,
+               RecentDeletions& deletions) noexcept
+        : blobs_{blobs}, lanes_{lanes}, catalog_{catalog}, deletions_{deletions} {}
 
     Result<void> verify(const AppliedRecord& record) const noexcept override;
     void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept override;
@@ -52,6 +54,7 @@ private:
     CatalogMachine& catalog_;
     ScrubState scrub_;
     ScrubTable scrub_table_{scrub_};
+    RecentDeletions& deletions_;  // no part of the state: for who asks where a blob went
     std::vector<CatalogRecordView> catalog_group_;  // reused between groups
 };
 

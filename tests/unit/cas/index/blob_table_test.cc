@@ -321,7 +321,8 @@ TEST(BlobAdmission, ARefusedCheckLeavesNoRecord) {
         return fail(Errc::precondition_failed);
     };
     const auto result =
-        admit_change(table, group, change, FrameContext{}, [] { return std::uint64_t{1}; });
+        admit_change(table, group, change, FrameContext{}, Grace{StoreOptions{}},
+                     [] { return std::uint64_t{1}; });
     EXPECT_EQ(result.error(), ErrorCode{Errc::precondition_failed});
     EXPECT_TRUE(group.records.empty());
 }
