@@ -10,6 +10,7 @@
 #include "engine/document_store.h"
 #include "engine/options.h"
 #include "engine/registry_store.h"
+#include "engine/upkeep.h"
 
 #include <cstdint>
 #include <memory>
@@ -31,6 +32,7 @@ public:
 
     virtual RegistryStore& registry_store() noexcept = 0;
     virtual DocumentStore& document_store() noexcept = 0;
+    virtual Upkeep& upkeep() noexcept = 0;
     // For stats and stop().
     virtual cas::Store& store() noexcept = 0;
     // A checksum over the whole catalog, equal for equal states.

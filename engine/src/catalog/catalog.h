@@ -36,6 +36,7 @@ public:
     void apply(const cas::FrameContext& frame, std::span<const cas::CatalogRecordView> group,
                cas::ReferenceSink& references) noexcept override;
     void forget(cas::BlobId blob, const Digest& digest) noexcept override;
+    std::uint64_t link_count(cas::BlobId blob) const override { return images_.owner_count(blob); }
     void visit_references(const std::function<void(cas::BlobId)>& edge) const override;
     std::vector<cas::CheckpointTable*> checkpoint_tables() override;
     std::vector<cas::CheckpointTable*> recount_tables() override;

@@ -138,6 +138,39 @@ bool ImageTable::has_link(std::string_view name, cas::BlobId blob) const {
     return image != nullptr && image->links.contains(blob.value);
 }
 
+std::size_t ImageTable::owner_count(cas::BlobId blob) const {
+    std::shared_lock lock{owners_mutex_};
+    return owners_.of(blob).size();
+}
+
+std::vector<ImageTable::Holder> ImageTable::holders(cas::BlobId manifest,
+                                                    std::uint32_t count_max) const {
+    std::vector<Holder> tagged;
+    std::vector<Holder> untagged;
+    for (const auto& shard : *shards_) {
+        std::shared_lock lock{shard.mutex};
+        for (const auto& [name, image] : shard.images) {
+            const auto entry = image->manifests.find(manifest.value);
+            if (entry == image->manifests.end()) continue;
+            if (entry->second.tag_count == 0) {
+                if (untagged.size() < count_max) untagged.push_back({name, std::nullopt});
+                continue;
+            }
+            const auto tag = std::find_if(
+                image->tags.begin(), image->tags.end(),
+                [manifest](const auto& each) { return each.second == manifest.value; });
+            if (tag != image->tags.end() && tagged.size() < count_max)
+                tagged.push_back({name, tag->first});
+        }
+    }
+    const auto by_name = [](const Holder& a, const Holder& b) { return a.image < b.image; };
+    std::sort(tagged.begin(), tagged.end(), by_name);
+    std::sort(untagged.begin(), untagged.end(), by_name);
+    tagged.insert(tagged.end(), untagged.begin(), untagged.end());
+    if (tagged.size() > count_max) tagged.resize(count_max);
+    return tagged;
+}
+
 std::vector<std::string> ImageTable::owners(cas::BlobId blob, std::uint32_t count_max) const {
     std::shared_lock lock{owners_mutex_};
     std::vector<std::string> names;

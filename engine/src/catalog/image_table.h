@@ -80,6 +80,14 @@ public:
     Presence presence(std::string_view image) const;
     bool has_link(std::string_view image, cas::BlobId blob) const;
     std::vector<std::string> owners(cas::BlobId blob, std::uint32_t count_max) const;
+    std::size_t owner_count(cas::BlobId blob) const;
+    // An image name that holds the manifest, and one of the tags that point at it there.
+    struct Holder {
+        std::string image;
+        std::optional<std::string> tag;
+    };
+    // At most `count_max`, those with a tag first. Looks at every image name: for explanations only.
+    std::vector<Holder> holders(cas::BlobId manifest, std::uint32_t count_max) const;
     std::optional<ManifestKind> find_manifest(std::string_view image, cas::BlobId manifest) const;
     std::optional<cas::BlobId> find_tag(std::string_view image, const std::string& tag) const;
     // Nothing where the image name holds no manifest.

@@ -77,6 +77,16 @@ std::size_t ManifestTable::user_count(cas::BlobId blob) const {
     return users_.of(blob).size();
 }
 
+std::vector<cas::BlobId> ManifestTable::users(cas::BlobId blob, std::size_t count_max) const {
+    std::shared_lock lock{mutex_};
+    std::vector<cas::BlobId> found;
+    for (const auto user : users_.of(blob)) {
+        if (found.size() == count_max) break;
+        found.push_back(cas::BlobId{user});
+    }
+    return found;
+}
+
 std::size_t ManifestTable::size() const {
     std::shared_lock lock{mutex_};
     return rows_.size();

@@ -63,6 +63,8 @@ public:
                                          const std::function<bool(cas::BlobId)>& held) const;
     bool is_child(cas::BlobId manifest, cas::BlobId child) const;
     std::size_t user_count(cas::BlobId blob) const;
+    // Manifests that have the blob as a child, at most `count_max`, by id.
+    std::vector<cas::BlobId> users(cas::BlobId blob, std::size_t count_max) const;
     std::size_t size() const;
 
     // Calls `edge` for each strong edge.

@@ -85,6 +85,10 @@ Awaitable<Answer<void>> EmbeddedRegistryStore::cancel_upload(UploadStart start) 
 // --- blobs ---
 
 Awaitable<Answer<BlobInfo>> EmbeddedRegistryStore::stat_blob(ImageName image, Digest digest) {
+    if (!state_.linked_blob(image, digest)) co_return refuse(Errc::blob_unknown);
+    const auto confirmed = co_await store_.confirm(digest);
+    if (!confirmed) co_return refuse(translate(confirmed.error()));
+    // The link may have gone while the lease was written.
     const auto found = state_.linked_blob(image, digest);
     if (!found) co_return refuse(Errc::blob_unknown);
     co_return BlobInfo{digest, found->size_bytes};
@@ -106,6 +110,7 @@ Awaitable<Answer<BlobInfo>> EmbeddedRegistryStore::mount(RequestId id, PushTarge
                           image_digest_key(source, digest)};
     change.keys.exclusive = {image_digest_key(target.image, digest)};
     change.records.push_back(encode(LinkAddRecord{target.image, digest, id}));
+    change.confirmed.push_back(digest);
     TurnCheck check = [state = state_, target, digest, source](
                           cas::Change& self, const cas::FrameContext&) -> Answer<void> {
         if (!state.linked_blob(source, digest)) return refuse(Errc::blob_unknown);

@@ -4,6 +4,7 @@
 #include "catalog/catalog.h"
 #include "embedded/embedded_document_store.h"
 #include "embedded/embedded_registry_store.h"
+#include "embedded/embedded_upkeep.h"
 
 namespace orbitalreg::engine {
 
@@ -15,15 +16,18 @@ public:
 
     Result<void> open(cas::StoreEnvironment environment, cas::StoreOptions options) {
         const auto inline_size = options.inline_size_max_bytes;
+        const auto background = environment.background;
         ORB_TRY(store_, cas::Store::open(std::move(environment), options, catalog_));
         registry_store_ =
             std::make_unique<EmbeddedRegistryStore>(*store_, catalog_, limits_, inline_size);
         document_store_ = std::make_unique<EmbeddedDocumentStore>(*store_, catalog_, limits_);
+        upkeep_ = std::make_unique<EmbeddedUpkeep>(*store_, catalog_, background);
         return ok();
     }
 
     RegistryStore& registry_store() noexcept override { return *registry_store_; }
     DocumentStore& document_store() noexcept override { return *document_store_; }
+    Upkeep& upkeep() noexcept override { return *upkeep_; }
     cas::Store& store() noexcept override { return *store_; }
     std::uint64_t catalog_fingerprint() const override { return catalog_.fingerprint(); }
 
@@ -34,6 +38,7 @@ private:
     std::unique_ptr<cas::Store> store_;
     std::unique_ptr<EmbeddedRegistryStore> registry_store_;
     std::unique_ptr<EmbeddedDocumentStore> document_store_;
+    std::unique_ptr<EmbeddedUpkeep> upkeep_;
 };
 
 }  // namespace
