@@ -51,6 +51,10 @@ cas::StoreOptions store_options(const frontend::Config& config) {
     options.scrub_full_every_ms = config.scrub.full_every.count();
     options.scrub_digest_every = config.scrub.digest_every;
     options.damage_marks_per_minute_max = config.scrub.marks_per_minute;
+    options.gc_interval_ms = config.gc.interval.count();
+    options.gc_grace_ms = config.gc.grace.count();
+    options.gc_paused = config.gc.paused;
+    options.gc_damaged_keep_ms = config.gc.damaged_keep.count();
     return options;
 }
 
@@ -117,8 +121,14 @@ bool LocalRegistry::open_server(std::string& trouble) {
     registry_ = std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(),
                                                    log_, metrics_, registry_options(config_));
     frontend::ServerEnvironment environment{
-        *registry_, reactors_.executors(),      system_clock(), system_random(), log_,
-        metrics_,   [this] { return health(); }};
+        *registry_,
+        embedded_->upkeep(),
+        reactors_.executors(),
+        system_clock(),
+        system_random(),
+        log_,
+        metrics_,
+        [this] { return health(); }};
     server_ = std::make_unique<frontend::Server>(std::move(environment), config_.server);
     const auto listening = server_->listen();
     if (!listening) {

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     add_config(app, exit_code);
     add_fsck(app, exit_code);
     add_scrub(app, exit_code);
+    add_gc(app, exit_code);
     add_stats(app, exit_code);
     add_dump(app, exit_code);
     try {

@@ -6,6 +6,12 @@
 namespace orbitalreg::program {
 
 Result<void> OfflineStore::open(bool read_only) {
+    cas::StoreOptions options;
+    options.read_only = read_only;
+    return open(options);
+}
+
+Result<void> OfflineStore::open(const cas::StoreOptions& options) {
     cas::StoreEnvironment environment{io_,
                                       system_clock(),
                                       system_random(),
@@ -14,8 +20,6 @@ Result<void> OfflineStore::open(bool read_only) {
                                       {context_.get_executor()},
                                       context_.get_executor(),
                                       false};
-    cas::StoreOptions options;
-    options.read_only = read_only;
     ORB_TRY(embedded_,
             engine::open_embedded(std::move(environment), options, engine::RegistryLimits{}));
     return ok();

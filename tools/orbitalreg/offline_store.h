@@ -27,6 +27,7 @@ public:
 
     // Read-only: a shared lock, and nothing is written. Else recovery writes what a start of the server would.
     Result<void> open(bool read_only);
+    Result<void> open(const cas::StoreOptions& options);
     engine::EmbeddedStore& embedded() noexcept { return *embedded_; }
     cas::Store& store() noexcept { return embedded_->store(); }
 

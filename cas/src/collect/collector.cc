@@ -63,8 +63,7 @@ void Collector::publish_metrics() {
     });
 }
 
-void Collector::start(CommitLog& log) {
-    log_ = &log;
+void Collector::start() {
     waker_ = std::make_shared<Waker>();
     {
         const std::lock_guard lock{mutex_};

@@ -1,7 +1,7 @@
 #pragma once
 // Collector runs the rounds of collection on the background executor, at intervals and when asked.
 //
-// Life     made before the replay -> start() -> { run() } -> stop(), which waits for the round that runs. Coroutines share
+// Life     made before the replay -> open() -> start() -> { run() } -> stop(), which waits for the round that runs. Coroutines share
 //          it: which of them ends last is not known when a store is dropped without stop().
 // Threads  start(), stop() as in Store; the rounds on `environment.background`, one at a time.
 
@@ -37,8 +37,9 @@ public:
 
     Collector(StoreEnvironment environment, const StoreOptions& options, Parts parts);
 
+    void open(CommitLog& log) noexcept { log_ = &log; }
     // Of a store that is not opened read-only.
-    void start(CommitLog& log);
+    void start();
     Awaitable<void> stop();
     // The store goes without stop(): rounds that are resumed all the same touch nothing.
     void abandon() noexcept { stopped_ = true; }

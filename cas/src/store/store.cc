@@ -150,7 +150,8 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
     lanes_.start();
     compactor_->start();
     scrub_->start(*log_);
-    if (!options.read_only) collector_->start(*log_);
+    collector_->open(*log_);
+    if (!options.read_only) collector_->start();
     publish_metrics();
     return ok();
 }

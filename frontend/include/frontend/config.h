@@ -66,6 +66,15 @@ struct ScrubConfig {
     friend bool operator==(const ScrubConfig&, const ScrubConfig&) = default;
 };
 
+struct GcConfig {
+    std::chrono::milliseconds interval{3'600'000};
+    std::chrono::milliseconds grace{24 * 3'600'000LL};
+    bool paused = false;
+    std::chrono::milliseconds damaged_keep{7 * 24 * 3'600'000LL};
+
+    friend bool operator==(const GcConfig&, const GcConfig&) = default;
+};
+
 struct Config {
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::json;
@@ -76,6 +85,7 @@ struct Config {
     std::chrono::milliseconds stop_grace{30'000};
     UploadsConfig uploads;
     ScrubConfig scrub;
+    GcConfig gc;
     bool auto_create_projects = true;
     std::string default_project = "library";
     std::vector<ProjectConfig> projects;

@@ -21,6 +21,7 @@
 
 namespace orbitalreg::engine {
 class Registry;
+class Upkeep;
 }  // namespace orbitalreg::engine
 
 namespace orbitalreg::frontend {
@@ -34,6 +35,7 @@ struct HealthComponent {
 
 struct ServerEnvironment {
     engine::Registry& registry;
+    engine::Upkeep& upkeep;
     // One executor a reactor, each run by one thread.
     std::vector<asio::any_io_executor> reactors;
     Clock& clock;

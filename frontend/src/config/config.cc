@@ -295,6 +295,7 @@ std::vector<std::string> restart_needed(const Config& running, const Config& loa
          "http, admin");
     note(running.uploads == loaded.uploads, "uploads");
     note(running.scrub == loaded.scrub, "scrub");
+    note(running.gc == loaded.gc, "gc");
     note(running.auto_create_projects == loaded.auto_create_projects &&
              running.default_project == loaded.default_project,
          "defaults");

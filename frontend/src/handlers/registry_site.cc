@@ -5,6 +5,7 @@
 #include "handlers/manifests.h"
 #include "handlers/ping.h"
 #include "handlers/referrers.h"
+#include "handlers/system_api.h"
 #include "handlers/tags.h"
 #include "handlers/uploads.h"
 
@@ -31,6 +32,10 @@ Handler handler_of(Route route) noexcept {
             return handle_referrers;
         case Route::catalog:
             return handle_catalog;
+        case Route::system_gc:
+            return handle_system_gc;
+        case Route::system_gc_blob:
+            return handle_system_gc_blob;
         case Route::livez:
         case Route::readyz:
         case Route::startupz:

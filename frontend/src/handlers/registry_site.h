@@ -7,8 +7,9 @@ namespace orbitalreg::frontend {
 
 class RegistrySite final : public Site {
 public:
-    RegistrySite(engine::Registry& registry, const ServerOptions& options, Random& random) noexcept
-        : services_{registry, options, random} {}
+    RegistrySite(engine::Registry& registry, engine::Upkeep& upkeep, const ServerOptions& options,
+                 Random& random) noexcept
+        : services_{registry, upkeep, options, random} {}
 
     const ServerOptions& options() const noexcept override { return services_.options; }
     RouteMatch match(const Target& target) const override { return match_registry(target); }

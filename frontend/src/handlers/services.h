@@ -3,6 +3,7 @@
 
 #include "engine/names.h"
 #include "engine/registry.h"
+#include "engine/upkeep.h"
 #include "frontend/options.h"
 #include "http/error_map.h"
 #include "http/exchange.h"
@@ -14,6 +15,7 @@ namespace orbitalreg::frontend {
 
 struct Services {
     engine::Registry& registry;
+    engine::Upkeep& upkeep;
     const ServerOptions& options;
     Random& random;
 };

@@ -23,6 +23,8 @@ constexpr std::array<RouteFacts, kRoutes> kFacts{{
     {Route::tags, "tags", kRead},
     {Route::referrers, "referrers", kRead},
     {Route::catalog, "catalog", kRead},
+    {Route::system_gc, "system_gc", bit(Method::get) | bit(Method::post)},
+    {Route::system_gc_blob, "system_gc_blob", bit(Method::get)},
     {Route::livez, "livez", kRead},
     {Route::readyz, "readyz", kRead},
     {Route::startupz, "startupz", kRead},
@@ -78,6 +80,22 @@ Route fixed_route(std::span<const std::string> segments) noexcept {
     return Route::none;
 }
 
+// Below /api/v1/system/.
+RouteMatch match_system(std::span<const std::string> segments) {
+    RouteMatch match;
+    if (segments.size() == 1 && segments[0] == "gc") match.route = Route::system_gc;
+    if (segments.size() == 2 && segments[0] == "gc" && !segments[1].empty()) {
+        match.route = Route::system_gc_blob;
+        match.reference = segments[1];
+    }
+    return match;
+}
+
+bool is_system_path(std::span<const std::string> segments) noexcept {
+    return segments.size() > 3 && segments[0] == "api" && segments[1] == "v1" &&
+           segments[2] == "system";
+}
+
 }  // namespace
 
 std::string_view to_string(Route route) noexcept { return facts(route).label; }
@@ -90,6 +108,7 @@ bool is_registry_path(const Target& target) noexcept {
 
 RouteMatch match_registry(const Target& target) {
     RouteMatch match;
+    if (is_system_path(target.segments)) return match_system(std::span{target.segments}.subspan(3));
     if (!is_registry_path(target)) return match;
     const auto segments = std::span{target.segments}.subspan(1);
     match.route = fixed_route(segments);

@@ -22,6 +22,8 @@ enum class Route : std::uint8_t {
     tags,
     referrers,
     catalog,
+    system_gc,
+    system_gc_blob,  // why one is there
     livez,
     readyz,
     startupz,

@@ -40,7 +40,7 @@ struct Server::Rooms {
           options{std::move(chosen)},
           access_log{environment.log, environment.metrics},
           admin_log{null_log(), environment.metrics},
-          registry_site{environment.registry, options, environment.random},
+          registry_site{environment.registry, environment.upkeep, options, environment.random},
           admin_site{options, environment.metrics, environment.health},
           registry_sessions{registry_site, access_log, environment.clock, environment.random,
                             environment.log},

@@ -120,8 +120,8 @@ TEST(Config, RefusesWhatIsNotThereYet) {
     EXPECT_EQ(
         error_of("auth: { mode: token }"),
         "1 auth.mode: authentication is not there yet in this version: only `none` is accepted");
-    EXPECT_EQ(error_of("gc: { grace: 1h }"),
-              "1 gc.grace: not there yet in this version: leave it out, or at `24h`");
+    EXPECT_EQ(error_of("gc: { scrub_on_delete: true }"),
+              "1 gc.scrub_on_delete: not there yet in this version: leave it out, or at `false`");
     EXPECT_EQ(error_of("oidc: []"), "1 oidc: not there yet in this version: leave it out");
     EXPECT_EQ(error_of("http: { trusted_proxies: [10.0.0.0/8] }"),
               "1 http.trusted_proxies: not there yet in this version: leave it out");

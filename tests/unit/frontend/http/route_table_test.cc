@@ -70,6 +70,17 @@ TEST(RouteTable, NamesTheMethodsOfARoute) {
     EXPECT_FALSE(method_allowed(Route::ping, Method::other));
 }
 
+TEST(RouteTable, SystemActionsLieBesideTheRegistry) {
+    EXPECT_EQ(match_registry(parse_target("/api/v1/system/gc?dry_run=true")).route,
+              Route::system_gc);
+    const auto blob = match_registry(parse_target("/api/v1/system/gc/sha256:ab"));
+    EXPECT_EQ(blob.route, Route::system_gc_blob);
+    EXPECT_EQ(blob.reference, "sha256:ab");
+    EXPECT_EQ(match_registry(parse_target("/api/v1/system/gc/")).route, Route::none);
+    EXPECT_EQ(match_registry(parse_target("/api/v1/system")).route, Route::none);
+    EXPECT_EQ(allowed_methods(Route::system_gc), "GET, POST");
+}
+
 TEST(RouteTable, AdminHasItsOwn) {
     EXPECT_EQ(match_admin(parse_target("/livez")).route, Route::livez);
     EXPECT_EQ(match_admin(parse_target("/readyz?verbose")).route, Route::readyz);
