@@ -52,7 +52,8 @@ int could_not_run(const std::string& trouble) {
 
 // A round that broke off, a blob nobody knows: something is left for whoever asked.
 int verdict(std::string_view json) {
-    const bool left = !text_member(json, "trouble").empty() || text_member(json, "state") == "unknown";
+    const bool left =
+        !text_member(json, "trouble").empty() || text_member(json, "state") == "unknown";
     return left ? exit_findings : exit_clean;
 }
 

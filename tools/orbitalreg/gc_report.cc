@@ -142,12 +142,13 @@ std::string describe_status(std::string_view text_of_status) {
            duration_text(number(*status, "interval_ms")) + "\nunreferenced  " +
            plural(number(*status, "unreferenced_blobs"), "blob") + "\nnot given back" +
            (" " + plural(number(*status, "condemned_extents"), "extent")) +
-           " of deleted blobs\nsince start   " + plural(number(*status, "rounds"), "round") +
-           ", " + plural(number(*status, "deleted"), "blob") + " deleted, " +
+           " of deleted blobs\nsince start   " + plural(number(*status, "rounds"), "round") + ", " +
+           plural(number(*status, "deleted"), "blob") + " deleted, " +
            bytes_text(number(*status, "deleted_bytes")) + "; " +
            plural(number(*status, "leases"), "lease") + " written\n";
     const json::value* last = status->if_contains("last");
-    if (last != nullptr && last->is_object()) out += "last round    " + round_text(last->as_object());
+    if (last != nullptr && last->is_object())
+        out += "last round    " + round_text(last->as_object());
     return out;
 }
 
@@ -179,7 +180,8 @@ std::string describe_explanation(std::string_view text_of_blob) {
                duration_text(number(*blob, "unreferenced_until_ms")) + ", " +
                std::to_string(number(*blob, "size_bytes")) + " bytes\n";
     }
-    return digest + " is not here, and nothing is known of it: it never was, or it went before the " +
+    return digest +
+           " is not here, and nothing is known of it: it never was, or it went before the " +
            plural(number(*blob, "deletions_remembered"), "deletion") +
            " that this process remembers\n";
 }

@@ -120,15 +120,14 @@ bool LocalRegistry::open_store(std::string& trouble) {
 bool LocalRegistry::open_server(std::string& trouble) {
     registry_ = std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(),
                                                    log_, metrics_, registry_options(config_));
-    frontend::ServerEnvironment environment{
-        *registry_,
-        embedded_->upkeep(),
-        reactors_.executors(),
-        system_clock(),
-        system_random(),
-        log_,
-        metrics_,
-        [this] { return health(); }};
+    frontend::ServerEnvironment environment{*registry_,
+                                            embedded_->upkeep(),
+                                            reactors_.executors(),
+                                            system_clock(),
+                                            system_random(),
+                                            log_,
+                                            metrics_,
+                                            [this] { return health(); }};
     server_ = std::make_unique<frontend::Server>(std::move(environment), config_.server);
     const auto listening = server_->listen();
     if (!listening) {

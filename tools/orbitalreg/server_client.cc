@@ -6,21 +6,21 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include <charconv>
 #include <optional>
 
 namespace orbitalreg::program {
 namespace {
 
-namespace http = boost::beast::http;
 namespace json = boost::json;
 using tcp = asio::ip::tcp;
 
-constexpr std::uint64_t kAnswerBytesMax = 16ULL << 20;
+constexpr std::size_t kAnswerBytesMax = 16 << 20;
 
 struct Origin {
     std::string host;
@@ -42,6 +42,31 @@ std::optional<Origin> parse_origin(std::string_view url) {
     return origin;
 }
 
+// Sends `request`, which asks to close the connection, and reads all that comes until then.
+std::string exchange(const Origin& origin, const std::string& request, ErrorCode& error) {
+    asio::io_context context{1};
+    tcp::socket socket{context};
+    const auto addresses = tcp::resolver{context}.resolve(origin.host, origin.port, error);
+    std::string text;
+    if (!error) asio::connect(socket, addresses, error);
+    if (!error) asio::write(socket, asio::buffer(request), error);
+    if (!error) asio::read(socket, asio::dynamic_buffer(text, kAnswerBytesMax), error);
+    if (error == asio::error::eof) error = {};
+    return text;
+}
+
+// Status and body of an answer with a Content-Length; 0 when it is none.
+unsigned split_answer(const std::string& text, std::string& body) {
+    constexpr std::string_view kVersion = "HTTP/1.1 ";
+    const auto end_of_head = text.find("\r\n\r\n");
+    if (!text.starts_with(kVersion) || end_of_head == text.npos) return 0;
+    unsigned status = 0;
+    const char* const digits = text.data() + kVersion.size();
+    if (std::from_chars(digits, digits + 3, status).ptr != digits + 3) return 0;
+    body = text.substr(end_of_head + 4);
+    return status;
+}
+
 // The message of the first error of an OCI error body.
 std::string message_in(const std::string& body) {
     ErrorCode ignored;
@@ -52,8 +77,8 @@ std::string message_in(const std::string& body) {
     const json::value& first = errors->as_array().front();
     if (!first.is_object()) return {};
     const json::value* message = first.as_object().if_contains("message");
-    return message != nullptr && message->is_string() ? std::string{message->as_string()}
-                                                      : std::string{};
+    if (message == nullptr || !message->is_string()) return {};
+    return std::string{message->as_string()};
 }
 
 }  // namespace
@@ -65,30 +90,23 @@ ServerClient::Answer ServerClient::ask(std::string_view method, const std::strin
         answer.trouble = url_ + ": must look like http://127.0.0.1:5000";
         return answer;
     }
-    asio::io_context context{1};
-    tcp::socket socket{context};
+    const bool v6 = origin->host.find(':') != std::string::npos;
+    const std::string host = v6 ? '[' + origin->host + ']' : origin->host;
+    std::string request{method};
+    request += ' ' + target + " HTTP/1.1\r\nHost: " + host + ':' + origin->port +
+               "\r\nUser-Agent: orbitalreg\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     ErrorCode error;
-    const auto addresses = tcp::resolver{context}.resolve(origin->host, origin->port, error);
-    if (!error) asio::connect(socket, addresses, error);
-    http::request<http::empty_body> request{http::string_to_verb(method), target, 11};
-    request.set(http::field::host, origin->host + ':' + origin->port);
-    request.set(http::field::user_agent, "orbitalreg");
-    request.set(http::field::connection, "close");
-    request.prepare_payload();
-    if (!error) http::write(socket, request, error);
-    boost::beast::flat_buffer buffer;
-    http::response_parser<http::string_body> parser;
-    parser.body_limit(kAnswerBytesMax);
-    if (!error) http::read(socket, buffer, parser, error);
+    const auto text = exchange(*origin, request, error);
     if (error) {
         answer.trouble = url_ + ": " + error.message() + ". Is the server running there?";
         return answer;
     }
-    answer.status = parser.get().result_int();
-    answer.body = std::move(parser.get().body());
+    answer.status = split_answer(text, answer.body);
     if (answer.status == 200) return answer;
     const auto message = message_in(answer.body);
-    answer.trouble = url_ + " answered " + std::to_string(answer.status) +
+    answer.trouble = url_ +
+                     (answer.status == 0 ? ": no answer that is HTTP"
+                                         : " answered " + std::to_string(answer.status)) +
                      (message.empty() ? "" : ": " + message);
     return answer;
 }

@@ -24,7 +24,7 @@ inline constexpr std::size_t kDeletionsRemembered = 16'384;
 // What one round did; of a dry run, what it would have done at that moment.
 struct CollectionRound {
     bool dry_run = false;
-    std::uint64_t examined = 0;        // blobs whose grace was over when they were looked at
+    std::uint64_t examined = 0;  // blobs whose grace was over when they were looked at
     std::uint64_t deleted = 0;
     std::uint64_t deleted_bytes = 0;   // of these blobs
     std::uint64_t lane_bytes = 0;      // that compaction can give back: whole records in lanes

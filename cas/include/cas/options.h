@@ -78,7 +78,7 @@ struct StoreOptions {
     std::int64_t gc_interval_ms = 3600 * 1000;      // between the rounds of collection
     bool gc_paused = false;                         // rounds only when asked for
     std::int64_t gc_damaged_keep_ms =
-        7 * 24 * 3600 * 1000LL;  // damaged bytes nobody needs stay this long
+        7 * 24 * 3600 * 1000LL;                  // damaged bytes nobody needs stay this long
     std::uint32_t gc_batch_blobs_max = 256;      // deleted in one frame; at most 1 000
     std::uint32_t gc_batch_links_max = 10'000;   // that go with them
     std::uint32_t gc_blobs_per_second = 10'000;  // 0: as fast as the log takes them

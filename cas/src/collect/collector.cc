@@ -33,12 +33,12 @@ Collector::Collector(StoreEnvironment environment, const StoreOptions& options, 
       options_{options},
       grace_{options},
       parts_{parts},
-      deleted_blobs_total_{environment_.metrics.counter("gc_blobs_deleted_total",
-                                                        "Blobs deleted by collection.")},
+      deleted_blobs_total_{
+          environment_.metrics.counter("gc_blobs_deleted_total", "Blobs deleted by collection.")},
       deleted_bytes_total_{environment_.metrics.counter(
           "gc_bytes_deleted_total", "Bytes of the blobs deleted by collection.")},
-      kept_total_{environment_.metrics.counter(
-          "gc_blobs_kept_total", "Blobs that came back into use before their turn.")},
+      kept_total_{environment_.metrics.counter("gc_blobs_kept_total",
+                                               "Blobs that came back into use before their turn.")},
       leases_total_{environment_.metrics.counter("gc_leases_total",
                                                  "Leases written for unreferenced blobs.")},
       rounds_total_{
@@ -124,8 +124,8 @@ Result<void> Collector::may_run(bool dry_run) const {
 Awaitable<Result<CollectionRound>> Collector::run(bool dry_run, Progress progress) {
     ORB_CO_TRY(may_run(dry_run));
     auto work = take_turn(shared_from_this(), dry_run, std::move(progress));
-    auto turn = co_await asio::co_spawn(environment_.background, std::move(work),
-                                        asio::use_awaitable);
+    auto turn =
+        co_await asio::co_spawn(environment_.background, std::move(work), asio::use_awaitable);
     if (!turn.begun) co_return fail(turn.round.error);
     co_return std::move(turn.round);
 }
@@ -175,8 +175,9 @@ Awaitable<void> Collector::walk_queue(Walk& walk) {
         for (const auto& entry : queue.block(walk.block)) {
             // Times never fall: behind the first whose grace lasts there is nothing to do.
             const std::uint64_t now_ms = log_->store_time_ms();
-            due = std::uint64_t{entry.since_s} * 1000 + static_cast<std::uint64_t>(
-                                                            options_.gc_grace_ms) <= now_ms;
+            due = std::uint64_t{entry.since_s} * 1000 +
+                      static_cast<std::uint64_t>(options_.gc_grace_ms) <=
+                  now_ms;
             if (!due) break;
             choose(walk, entry, now_ms);
             if (walk.candidates.size() < walk.batch_max) continue;
@@ -200,9 +201,8 @@ Awaitable<Result<void>> Collector::submit(Walk& walk) {
     const std::int64_t begin_ns = environment_.clock.steady_ns();
     ORB_CO_TRY(may_run(walk.round.dry_run));
     const DeletionBatch::Rules rules{grace_, options_.gc_batch_links_max, walk.round.dry_run};
-    const auto batch = std::make_shared<DeletionBatch>(parts_.blobs, parts_.catalog,
-                                                       environment_.clock, rules,
-                                                       std::move(walk.candidates));
+    const auto batch = std::make_shared<DeletionBatch>(
+        parts_.blobs, parts_.catalog, environment_.clock, rules, std::move(walk.candidates));
     walk.candidates.clear();
     Group group;
     group.keys = batch->keys();
@@ -290,8 +290,8 @@ CollectionStatus Collector::status() const {
     status.deleted_bytes = deleted_bytes_;
     status.last = last_;
     if (!options_.gc_paused && halted_.empty() && waker_ != nullptr) {
-        status.next_in_ms = std::max<std::int64_t>(
-            0, (next_at_ns_ - environment_.clock.steady_ns()) / 1'000'000);
+        status.next_in_ms =
+            std::max<std::int64_t>(0, (next_at_ns_ - environment_.clock.steady_ns()) / 1'000'000);
     }
     return status;
 }
@@ -301,8 +301,8 @@ BlobFate Collector::fate_of(const Digest& digest) const {
     fate.now_ms = log_ == nullptr ? 0 : log_->store_time_ms();
     fate.remembered = parts_.deletions.size();
     if (const auto blob = parts_.blobs.find(digest)) {
-        fate.state = blob->references != 0 ? BlobFate::State::referenced
-                                           : BlobFate::State::unreferenced;
+        fate.state =
+            blob->references != 0 ? BlobFate::State::referenced : BlobFate::State::unreferenced;
         fate.damaged = blob->damaged;
         fate.size_bytes = blob->extent.size_bytes;
         fate.references = blob->references;

@@ -83,7 +83,7 @@ private:
 
     std::atomic<bool> stopped_{false};
     std::atomic<bool> running_{false};
-    Event turn_over_;      // set while no round runs
+    Event turn_over_;  // set while no round runs
     Event intervals_over_;
 
     mutable std::mutex mutex_;

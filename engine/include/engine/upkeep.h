@@ -65,12 +65,12 @@ struct BlobExplanation {
     bool damaged = false;
     std::uint64_t size_bytes = 0;
     std::uint32_t references = 0;
-    std::vector<HoldingPath> paths;         // of a held one
-    std::vector<std::string> links;         // image names under which it may be seen
-    std::int64_t unreferenced_for_ms = 0;   // of a waiting one
-    std::int64_t goes_in_ms = 0;            // of a waiting one, at the earliest; 0: with the next round
-    std::int64_t deleted_ago_ms = 0;        // of a deleted one
-    std::int64_t unreferenced_until_ms = 0; // of a deleted one: how long nothing had referenced it
+    std::vector<HoldingPath> paths;        // of a held one
+    std::vector<std::string> links;        // image names under which it may be seen
+    std::int64_t unreferenced_for_ms = 0;  // of a waiting one
+    std::int64_t goes_in_ms = 0;      // of a waiting one, at the earliest; 0: with the next round
+    std::int64_t deleted_ago_ms = 0;  // of a deleted one
+    std::int64_t unreferenced_until_ms = 0;  // of a deleted one: how long nothing had referenced it
     std::uint64_t deletions_remembered = 0;
 };
 

@@ -6,9 +6,9 @@
 namespace orbitalreg::engine {
 namespace {
 
-constexpr std::size_t kChainsMax = 64;   // manifests and indexes that are followed upward
-constexpr std::size_t kUsersMax = 16;    // of one of them
-constexpr std::size_t kDepthMax = 8;     // indexes of indexes
+constexpr std::size_t kChainsMax = 64;  // manifests and indexes that are followed upward
+constexpr std::size_t kUsersMax = 16;   // of one of them
+constexpr std::size_t kDepthMax = 8;    // indexes of indexes
 
 using Chain = std::vector<cas::BlobId>;  // from the top down, the blob itself left out
 
@@ -39,8 +39,7 @@ std::vector<HoldingPath> holding_paths(const Catalog& catalog, cas::BlobId blob)
         chains.pop_front();
         const auto digests = digests_of(catalog, chain);
         if (!digests) continue;
-        for (auto& holder :
-             catalog.images().holders(chain.front(), BlobExplanation::kPathsMax)) {
+        for (auto& holder : catalog.images().holders(chain.front(), BlobExplanation::kPathsMax)) {
             auto& paths = holder.tag ? tagged : untagged;
             paths.push_back({std::move(holder.image), holder.tag.value_or(""), *digests});
         }

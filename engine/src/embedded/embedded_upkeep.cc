@@ -91,8 +91,7 @@ Awaitable<BlobExplanation> EmbeddedUpkeep::explain_now(const EmbeddedUpkeep* sel
     explanation.goes_in_ms = held ? 0 : between(fate.now_ms, fate.due_ms);
     const auto found = self->store_.find(digest);
     if (!found) co_return explanation;
-    explanation.links =
-        self->catalog_.images().owners(found->id, BlobExplanation::kLinksMax);
+    explanation.links = self->catalog_.images().owners(found->id, BlobExplanation::kLinksMax);
     if (held) explanation.paths = holding_paths(self->catalog_, found->id);
     co_return explanation;
 }

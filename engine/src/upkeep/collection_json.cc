@@ -1,8 +1,8 @@
 #include "engine/upkeep.h"
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/json/array.hpp>
 
 namespace orbitalreg::engine {
 namespace {

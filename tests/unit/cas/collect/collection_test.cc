@@ -1,10 +1,10 @@
 // Collection over a simulated store: what must stay stays, what must go goes, whatever is asked, confirmed, read or cut
 // off meanwhile.
 
+#include "../lane/lane_fixture.h"
 #include "base/log.h"
 #include "cas/errors.h"
 #include "cas/store.h"
-#include "../lane/lane_fixture.h"
 
 #include <gtest/gtest.h>
 
@@ -38,6 +38,10 @@ public:
     }
     std::uint64_t link_count(BlobId) const override { return 1; }
     void visit_references(const std::function<void(BlobId)>&) const override {}
+    std::vector<CheckpointTable*> checkpoint_tables() override { return {}; }
+    std::vector<CheckpointTable*> recount_tables() override { return {}; }
+    void visit_row_references(std::uint16_t, ByteView,
+                              const std::function<void(BlobId)>&) const override {}
     std::uint64_t fingerprint() const override { return 0; }
 
     std::map<std::uint32_t, std::uint32_t> held;
@@ -61,9 +65,12 @@ class CollectingLife {
 public:
     CollectingLife(sim::SimDisk& disk, std::uint64_t seed, const StoreOptions& options)
         : random_{seed}, scheduler_{seed}, clock_{scheduler_}, io_{disk, random_, trace_, {}} {
-        StoreEnvironment environment{io_,      clock_,
-                                     random_,  null_log(),
-                                     metrics_, {scheduler_.executor()},
+        StoreEnvironment environment{io_,
+                                     clock_,
+                                     random_,
+                                     null_log(),
+                                     metrics_,
+                                     {scheduler_.executor()},
                                      scheduler_.executor(),
                                      true};
         auto opened = Store::open(std::move(environment), options, catalog);
@@ -331,8 +338,7 @@ protected:
 
     void renew(ModelBlob& blob, std::uint64_t promise_less_ms) {
         const std::uint64_t now = life->store->store_time_ms();
-        blob.promised_until_ms =
-            std::max(blob.promised_until_ms, now + kGraceMs - promise_less_ms);
+        blob.promised_until_ms = std::max(blob.promised_until_ms, now + kGraceMs - promise_less_ms);
         blob.due_ms = std::max<std::uint64_t>(blob.due_ms, now + kGraceMs + 1000);
     }
     void push(ModelBlob& blob) {

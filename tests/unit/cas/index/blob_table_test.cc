@@ -320,9 +320,8 @@ TEST(BlobAdmission, ARefusedCheckLeavesNoRecord) {
     change.check = [](Change&, const FrameContext&) -> Result<void> {
         return fail(Errc::precondition_failed);
     };
-    const auto result =
-        admit_change(table, group, change, FrameContext{}, Grace{StoreOptions{}},
-                     [] { return std::uint64_t{1}; });
+    const auto result = admit_change(table, group, change, FrameContext{}, Grace{StoreOptions{}},
+                                     [] { return std::uint64_t{1}; });
     EXPECT_EQ(result.error(), ErrorCode{Errc::precondition_failed});
     EXPECT_TRUE(group.records.empty());
 }
