@@ -16,7 +16,11 @@ const std::vector<PlantedBug>& planted_bugs() {
     static const std::vector<PlantedBug> bugs{
         {"ack_before_durable", "a request is answered before its frame is written"},
         {"apply_twice", "replay applies each frame twice"},
+        {"collect_without_recheck",
+         "collection deletes what it found earlier, whatever happened since"},
         {"conflicting_requests_in_frame", "two requests with conflicting keys share a frame"},
+        {"dedupe_keeps_damaged_copy", "bytes pushed again do not replace the damaged ones"},
+        {"forget_lease", "a client is told that a blob exists, and nothing is written down"},
         {"fuzzy_image", "a checkpoint has each row as it is when the walk comes by"},
         {"eio_marks_damaged", "a read that the device refuses marks the blob damaged"},
         {"ignore_chunk_seed", "pieces are served whatever their chunk sums say"},
@@ -27,6 +31,7 @@ const std::vector<PlantedBug>& planted_bugs() {
          "a mark is committed before the bytes it covers are written and synced"},
         {"open_chunk_resummed_at_resume",
          "a resumed upload sums the open chunk from what it reads back"},
+        {"pin_after_lookup", "a reader's look-up leaves the extent without a pin"},
         {"punch_to_end_of_lease", "compaction punches what an upload is writing"},
         {"punch_under_pin", "compaction punches what a reader still reads"},
         {"punch_without_identity_check",
@@ -43,6 +48,7 @@ const std::vector<PlantedBug>& planted_bugs() {
          "the superblock names a checkpoint that is not synced yet"},
         {"tail_dropped_at_mark", "a mark forgets the bytes behind the last full page"},
         {"trust_torn_frame", "recovery does not compare the sum of a frame's payload"},
+        {"wall_clock_for_grace", "the grace is measured by the wall clock"},
     };
     return bugs;
 }

@@ -54,7 +54,7 @@ cas::StoreOptions store_options(const frontend::Config& config) {
     options.gc_interval_ms = config.gc.interval.count();
     options.gc_grace_ms = config.gc.grace.count();
     options.gc_paused = config.gc.paused;
-    options.gc_damaged_keep_ms = config.gc.damaged_keep.count();
+    options.damaged_keep_ms = config.gc.damaged_keep.count();
     return options;
 }
 

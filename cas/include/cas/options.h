@@ -77,11 +77,9 @@ struct StoreOptions {
     std::int64_t gc_grace_ms = 24 * 3600 * 1000LL;  // how long an unreferenced blob stays
     std::int64_t gc_interval_ms = 3600 * 1000;      // between the rounds of collection
     bool gc_paused = false;                         // rounds only when asked for
-    std::int64_t gc_damaged_keep_ms =
-        7 * 24 * 3600 * 1000LL;                  // damaged bytes nobody needs stay this long
-    std::uint32_t gc_batch_blobs_max = 256;      // deleted in one frame; at most 1 000
-    std::uint32_t gc_batch_links_max = 10'000;   // that go with them
-    std::uint32_t gc_blobs_per_second = 10'000;  // 0: as fast as the log takes them
+    std::uint32_t gc_batch_blobs_max = 256;         // deleted in one frame; at most 1 000
+    std::uint32_t gc_batch_links_max = 10'000;      // that go with them
+    std::uint32_t gc_blobs_per_second = 10'000;     // 0: as fast as the log takes them
 };
 
 }  // namespace orbitalreg::cas

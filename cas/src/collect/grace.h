@@ -15,7 +15,7 @@ struct Grace {
     std::int64_t damaged_keep_ms = 0;  // damaged blobs without references stay at least this long
 
     explicit Grace(const StoreOptions& options) noexcept
-        : grace_ms{options.gc_grace_ms}, damaged_keep_ms{options.gc_damaged_keep_ms} {}
+        : grace_ms{options.gc_grace_ms}, damaged_keep_ms{options.damaged_keep_ms} {}
 
     // "It exists" said of an unreferenced blob promises the grace less this much: so that not every answer costs a write.
     std::int64_t lease_slack_ms() const noexcept {

@@ -12,6 +12,7 @@
 #include "io/memory_ledger.h"
 #include "lane/lanes.h"
 #include "log/commit_log.h"
+#include "references/recounter.h"
 #include "scrub/damage_marks.h"
 #include "scrub/scrub.h"
 #include "space/compactor.h"
@@ -39,6 +40,7 @@ public:
           grace_{options},
           collector_{std::make_shared<Collector>(
               environment_, options, Collector::Parts{blobs_, lanes_, catalog, deletions_})},
+          recounter_{std::make_shared<Recounter>(environment_, options, blobs_, catalog)},
           leases_{environment_.metrics.counter("gc_leases_total",
                                                "Leases written for unreferenced blobs.")},
           marks_{std::make_shared<DamageMarks>(environment_.clock, environment_.log,
@@ -48,6 +50,7 @@ public:
 
     ~StoreOfRooms() override {
         collector_->abandon();
+        recounter_->abandon();
         marks_->abandon();
         scrub_->abandon();
     }
@@ -116,7 +119,8 @@ private:
     RecentDeletions deletions_;
     StoreState state_;
     const Grace grace_;
-    const std::shared_ptr<Collector> collector_;  // shared with its coroutines
+    const std::shared_ptr<Collector> collector_;  // shared with its coroutines, as the next
+    const std::shared_ptr<Recounter> recounter_;
     Counter& leases_;
     std::shared_ptr<Compactor> compactor_;  // also of a round under way
     std::shared_ptr<DamageMarks> marks_;  // both also of coroutines that may resume after the store
@@ -151,7 +155,13 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
     compactor_->start();
     scrub_->start(*log_);
     collector_->open(*log_);
-    if (!options.read_only) collector_->start();
+    recounter_->on_mismatch = [collector = collector_.get()](std::string reason) {
+        collector->halt(std::move(reason));
+    };
+    if (!options.read_only) {
+        collector_->start();
+        recounter_->start(*log_);
+    }
     publish_metrics();
     return ok();
 }
@@ -182,6 +192,7 @@ void StoreOfRooms::publish_metrics() {
 }
 
 Awaitable<void> StoreOfRooms::stop() {
+    co_await recounter_->stop();
     co_await collector_->stop();
     compactor_->stop();
     co_await scrub_->stop();

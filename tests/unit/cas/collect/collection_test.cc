@@ -55,7 +55,7 @@ StoreOptions collecting_options() {
     StoreOptions options = lane_options();
     options.gc_grace_ms = kGraceMs;
     options.gc_interval_ms = 365LL * 24 * 3600 * 1000;  // rounds are asked for
-    options.gc_damaged_keep_ms = 2 * kGraceMs;
+    options.damaged_keep_ms = 2 * kGraceMs;
     options.gc_batch_blobs_max = 3;
     options.gc_batch_links_max = 2;
     return options;
