@@ -74,12 +74,12 @@ struct StoreOptions {
     std::uint32_t scrub_digest_every = 4;  // each so many-th pass computes digests; 0: none does
     std::int64_t scrub_position_every_ms = 60'000;   // how often its place is made durable
     std::uint32_t damage_marks_per_minute_max = 16;  // one more stops marking and collection
-    std::int64_t gc_grace_ms = 24 * 3600 * 1000LL;  // how long an unreferenced blob stays
-    std::int64_t gc_interval_ms = 3600 * 1000;      // between the rounds of collection
-    bool gc_paused = false;                         // rounds only when asked for
-    std::uint32_t gc_batch_blobs_max = 256;         // deleted in one frame; at most 1 000
-    std::uint32_t gc_batch_links_max = 10'000;      // that go with them
-    std::uint32_t gc_blobs_per_second = 10'000;     // 0: as fast as the log takes them
+    std::int64_t gc_grace_ms = 24 * 3600 * 1000LL;   // how long an unreferenced blob stays
+    std::int64_t gc_interval_ms = 3600 * 1000;       // between the rounds of collection
+    bool gc_paused = false;                          // rounds only when asked for
+    std::uint32_t gc_batch_blobs_max = 256;          // deleted in one frame; at most 1 000
+    std::uint32_t gc_batch_links_max = 10'000;       // that go with them
+    std::uint32_t gc_blobs_per_second = 10'000;      // 0: as fast as the log takes them
 };
 
 }  // namespace orbitalreg::cas

@@ -81,6 +81,7 @@ Result<void> DamageMarks::check_mark(Group& group, const BlobView& blob) {
                 "too many blobs were found damaged within a minute: no more are marked, and "
                 "nothing is collected, until an operator says so; look at the device first",
                 {});
+            if (on_storm) on_storm("too many blobs were found damaged within a minute");
         }
         return fail(Errc::overloaded);
     }

@@ -21,8 +21,10 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 namespace orbitalreg::cas {
 
@@ -49,6 +51,9 @@ class DamageMarks : public std::enable_shared_from_this<DamageMarks> {
 public:
     DamageMarks(Clock& clock, Log& log, Metrics& metrics, const BlobTable& blobs,
                 std::uint32_t per_minute_max);
+
+    // Set before attach(): called on the sequencer when a storm begins.
+    std::function<void(std::string reason)> on_storm;
 
     void attach(Committer& log) noexcept { committer_.store(&log); }
     void abandon() noexcept { committer_.store(nullptr); }

@@ -139,6 +139,9 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
     ORB_TRY(log_, CommitLog::open(environment_, options, state_, std::move(give_up_space)));
     ORB_TRY(lanes_.open(*log_));
     recovery_ms_ = (environment_.clock.steady_ns() - start_ns) / 1'000'000;
+    marks_->on_storm = [collector = collector_.get()](std::string reason) {
+        collector->halt(std::move(reason));
+    };
     marks_->attach(*log_);
     lanes_.on_damage = [this](const BlobView& blob) {
         asio::co_spawn(environment_.background, DamageMarks::mark(marks_, blob), asio::detached);
