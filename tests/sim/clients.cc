@@ -126,12 +126,12 @@ void choose_expectation(SimRandom& random, const ImageState& image, Operation& o
 
 Operation choose_operation(SimWorld& world) {
     SimRandom& random = world.random;
-    static constexpr Kind kKinds[]{Kind::mount,           Kind::mount,        Kind::delete_link,
-                                   Kind::put_manifest,    Kind::put_manifest, Kind::put_manifest,
-                                   Kind::set_tag,         Kind::set_tag,      Kind::delete_tag,
-                                   Kind::delete_manifest, Kind::read_tag,     Kind::read_tag,
-                                   Kind::read_link,       Kind::read_link,    Kind::put_document,
-                                   Kind::remove_document, Kind::read_document};
+    static constexpr Kind kKinds[]{
+        Kind::mount,           Kind::mount,           Kind::delete_link, Kind::put_manifest,
+        Kind::put_manifest,    Kind::put_manifest,    Kind::set_tag,     Kind::set_tag,
+        Kind::delete_tag,      Kind::delete_manifest, Kind::read_tag,    Kind::read_tag,
+        Kind::read_link,       Kind::head_link,       Kind::head_link,   Kind::put_document,
+        Kind::remove_document, Kind::read_document};
     Operation operation;
     operation.kind = kKinds[random.below(std::size(kKinds))];
     operation.image = small(random.below(Universe::kImages));

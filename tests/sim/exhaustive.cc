@@ -16,6 +16,9 @@ cas::StoreOptions options_of(const Script& script) {
     cas::StoreOptions options = tiny_options();
     if (script.segment_bytes != 0) options.log_segment_size_bytes = script.segment_bytes;
     if (script.lane_bytes != 0) options.lane_target_bytes = script.lane_bytes;
+    if (script.grace_ms) options.gc_grace_ms = static_cast<std::int64_t>(*script.grace_ms);
+    options.compaction_interval_ms = 0;
+    options.gc_interval_ms = 3'600'000;  // when a script says so
     return options;
 }
 
@@ -36,6 +39,7 @@ public:
           world_{kWorldSeed, SimDiskMode::strict, universe()},
           script_{which.script} {
         world_.verbose = which.verbose;
+        expect_collection(world_, options_);
         world_.disk.set_survival(which.survival);
         if (!which.verbose) return;
         talking_ = make_stderr_log(LogLevel::debug, LogFormat::text);

@@ -1,5 +1,6 @@
 #include "sim/harm.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -16,17 +17,26 @@ std::vector<NamedFile> all_files(const SimWorld& world) {
     return files;
 }
 
-bool holds_frames(const SimInode& file) noexcept {
+// The frame names the segment it was written for: one that was made a spare keeps the frames of its life before.
+bool is_frame(const NamedFile& segment, std::uint64_t offset) {
     constexpr std::string_view kMagic = "ORBFRAME";  // docs/on-disk-format.md: frame header
-    return file.current.size() >= 2 * cas::kPageSize &&
-           std::memcmp(file.current.data() + cas::kPageSize, kMagic.data(), kMagic.size()) == 0;
+    constexpr std::size_t kSegmentAt = 28;
+    const auto& [path, file] = segment;
+    if (file->current.size() < offset + cas::kPageSize) return false;
+    const std::byte* const header = file->current.data() + offset;
+    if (std::memcmp(header, kMagic.data(), kMagic.size()) != 0) return false;
+    const std::string_view name = std::string_view{path}.substr(path.rfind('/') + 1);
+    return load_le<std::uint32_t>(header + kSegmentAt) ==
+           std::strtoul(std::string{name.substr(0, name.find('.'))}.c_str(), nullptr, 16);
 }
+
+bool holds_frames(const NamedFile& segment) { return is_frame(segment, cas::kPageSize); }
 
 // Of the log: the one that the last frames are in. Files come in order.
 std::string last_segment(const std::vector<NamedFile>& files) {
     std::string last;
-    for (const auto& [path, file] : files) {
-        if (path.starts_with("log/") && holds_frames(*file)) last = path;
+    for (const NamedFile& file : files) {
+        if (file.first.starts_with("log/") && holds_frames(file)) last = file.first;
     }
     return last;
 }
@@ -72,6 +82,25 @@ bool FileMemory::put_one_back(SimWorld& world) {
     const auto& [path, file] = changed[world.random.below(changed.size())];
     world.say("=== " + path + " goes back to what it was");
     world.disk.replace(*file, files_[path]);
+    world.damage = Damage::stale;
+    return true;
+}
+
+bool spoil_a_frame(SimWorld& world) {
+    std::vector<std::pair<SimInode*, std::uint64_t>> frames;
+    for (const NamedFile& segment : all_files(world)) {
+        if (!segment.first.starts_with("log/")) continue;
+        SimInode& file = *segment.second;
+        for (std::uint64_t at = cas::kPageSize; at < file.current.size(); at += cas::kPageSize) {
+            if (is_frame(segment, at)) frames.emplace_back(&file, at);
+        }
+    }
+    // Damage of the very last frame looks like a write that was never finished.
+    if (frames.size() < 3) return false;
+    const auto& [file, offset] = frames[world.random.below(frames.size() - 2)];
+    world.say("=== a frame of " + file->name + " rots at " + std::to_string(offset));
+    world.disk.flip_bit(*file, offset + world.random.below(128),
+                        static_cast<unsigned>(world.random.below(8)));
     world.damage = Damage::stale;
     return true;
 }

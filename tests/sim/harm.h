@@ -26,6 +26,9 @@ private:
     std::map<std::string, std::vector<std::byte>> files_;
 };
 
+// A frame of the log that is not its last one rots. False when there is none.
+bool spoil_a_frame(SimWorld& world);
+
 // One file's content in the place of another's of its kind. False when there are no two.
 bool put_one_over_another(SimWorld& world);
 

@@ -107,10 +107,11 @@ struct Life {
     SimIo& io;
     engine::RegistryStore& store;
     engine::DocumentStore& documents;
-    const cas::Store& blobs;
+    cas::Store& blobs;
     std::uint64_t operations_left = 0;
-    std::size_t clients = 0;  // still running
-    bool astray = false;      // writes are lost or misdirected in this life
+    std::size_t clients = 0;    // still running
+    bool astray = false;        // writes are lost or misdirected in this life
+    bool slow_readers = false;  // clients stop between two pieces of what they read
 
     bool content_excused() const noexcept {
         return world.content_excused() || io.silent_faults() > 0;

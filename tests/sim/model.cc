@@ -127,6 +127,7 @@ Prediction apply(const Universe& universe, const Operation& operation, WorldStat
         case Operation::Kind::read_tag:
             return read_result(image.tags[static_cast<std::size_t>(operation.tag)] - 1);
         case Operation::Kind::read_link:
+        case Operation::Kind::head_link:
             return read_result((image.links >> operation.blob & 1) - 1);
         case Operation::Kind::put_document:
         case Operation::Kind::remove_document:
@@ -137,7 +138,57 @@ Prediction apply(const Universe& universe, const Operation& operation, WorldStat
     return {};
 }
 
-std::uint64_t History::footprint_of(const Operation& operation) noexcept {
+std::uint32_t History::blobs_of(const Operation& operation) const noexcept {
+    using Kind = Operation::Kind;
+    switch (operation.kind) {
+        case Kind::link_blob:
+        case Kind::mount:
+        case Kind::delete_link:
+        case Kind::read_link:
+        case Kind::head_link:
+            return 1U << operation.blob;
+        case Kind::put_manifest:
+        case Kind::delete_manifest:
+            return universe_.manifests[operation.manifest].blobs;
+        default:
+            return 0;
+    }
+}
+
+bool History::collectable(const WorldState& state, std::size_t blob) const noexcept {
+    if (!collects_ || now_ms_ < stays_until_ms_[blob]) return false;
+    for (const ImageState& image : state.images) {
+        for (std::size_t i = 0; i < universe_.manifests.size(); ++i) {
+            const bool here = (image.manifests >> i & 1) != 0;
+            if (here && (universe_.manifests[i].blobs >> blob & 1) != 0) return false;
+        }
+    }
+    return true;
+}
+
+void History::note_promise(const Pending& pending, Verdict verdict) noexcept {
+    using Kind = Operation::Kind;
+    if (!collects_ || verdict != Verdict::ok) return;
+    std::uint64_t stays_ms = 0;
+    switch (pending.operation.kind) {
+        case Kind::link_blob:
+        case Kind::mount:
+        case Kind::head_link:
+            stays_ms = promise_ms_;
+            break;
+        case Kind::delete_manifest:
+            stays_ms = grace_ms_;
+            break;
+        default:
+            return;
+    }
+    for (std::size_t i = 0; i < Universe::kBlobs; ++i) {
+        if ((pending.blobs >> i & 1) == 0) continue;
+        stays_until_ms_[i] = std::max(stays_until_ms_[i], pending.begun_ms + stays_ms);
+    }
+}
+
+std::uint64_t History::footprint_of(const Operation& operation) const noexcept {
     using Kind = Operation::Kind;
     const bool document = operation.kind == Kind::put_document ||
                           operation.kind == Kind::remove_document ||
@@ -150,6 +201,8 @@ std::uint64_t History::footprint_of(const Operation& operation) noexcept {
         if (operation.kind == Kind::mount) bits |= 1ULL << operation.source;
     }
     if (operation.session >= 0) bits |= 1ULL << (16 + operation.session);
+    // A reference that goes under one image name lets a blob go under all.
+    if (collects_) bits |= std::uint64_t{blobs_of(operation)} << 32;
     return bits;
 }
 
@@ -177,7 +230,8 @@ bool History::room() const noexcept {
 int History::begin(const Operation& operation) {
     for (std::size_t i = 0; i < kPendingMax; ++i) {
         if (pending_[i].used) continue;
-        pending_[i] = {true, false, operation, footprint_of(operation)};
+        pending_[i] = {true,   false, operation, footprint_of(operation), blobs_of(operation),
+                       now_ms_};
         return static_cast<int>(i);
     }
     ORB_ASSERT(!"room() was not asked");
@@ -205,8 +259,33 @@ bool History::answer(Possible& possible, std::size_t operation, Verdict verdict,
     return prediction.allows(verdict) && (prediction.value < 0 || prediction.value == value);
 }
 
+namespace {
+
+void take_away(WorldState& state, std::size_t blob) noexcept {
+    for (ImageState& image : state.images) image.links &= static_cast<std::uint16_t>(~(1U << blob));
+}
+
+bool linked(const WorldState& state, std::size_t blob) noexcept {
+    return std::ranges::any_of(
+        state.images, [blob](const ImageState& image) { return (image.links >> blob & 1) != 0; });
+}
+
+}  // namespace
+
+void History::branch_by_collection(const Possible& from, std::uint32_t blobs,
+                                   std::vector<Possible>& open) const {
+    for (std::size_t i = 0; i < Universe::kBlobs; ++i) {
+        const bool may_go = (blobs >> i & 1) != 0 && linked(from.state, i);
+        if (!may_go || !collectable(from.state, i)) continue;
+        Possible to = from;
+        take_away(to.state, i);
+        open.push_back(to);
+    }
+}
+
 bool History::end(int operation, Verdict verdict, int value) {
     const auto index = static_cast<std::size_t>(operation);
+    const std::uint32_t blobs = pending_[index].blobs;
     const std::uint32_t related = related_to(operation);
     std::vector<Possible> next;
     std::set<Possible> seen;
@@ -220,6 +299,7 @@ bool History::end(int operation, Verdict verdict, int value) {
             if (answer(from, index, verdict, value)) next.push_back(from);
             continue;
         }
+        branch_by_collection(from, blobs, open);
         for (std::size_t i = 0; i < kPendingMax; ++i) {
             if (!pending_[i].used || (related >> i & 1) == 0 || (from.done >> i & 1) != 0) continue;
             Possible to = from;
@@ -228,6 +308,7 @@ bool History::end(int operation, Verdict verdict, int value) {
         }
     }
     pending_[index].used = false;
+    note_promise(pending_[index], verdict);
     if (overflowed_) return true;
     possible_ = std::move(next);
     normalise();
@@ -242,15 +323,34 @@ bool History::end_undone(int operation) {
     return overflowed_ || !possible_.empty();
 }
 
+// What was found while collection went on may show a blob under one image name that is gone under another.
+bool History::explains(const WorldState& state, const WorldState& found) const noexcept {
+    if (state == found) return true;
+    if (!collects_) return false;
+    WorldState rest = state;
+    for (std::size_t i = 0; i < Universe::kImages; ++i) {
+        for (std::size_t blob = 0; blob < Universe::kBlobs; ++blob) {
+            const bool gone = (state.images[i].links & ~found.images[i].links) >> blob & 1;
+            if (!gone) continue;
+            if (!collectable(state, blob)) return false;
+            rest.images[i].links &= static_cast<std::uint16_t>(~(1U << blob));
+        }
+    }
+    return rest == found;
+}
+
 bool History::settle(const WorldState& found) {
     bool explained = overflowed_;
+    std::uint32_t blobs = 0;
+    for (const Pending& pending : pending_) blobs |= pending.used ? pending.blobs : 0;
     std::set<Possible> seen;
     std::vector<Possible> open = possible_;
     while (!open.empty() && !explained) {
         const Possible from = open.back();
         open.pop_back();
         if (!seen.insert(from).second) continue;
-        explained = from.state == found || seen.size() > kPossibleMax;
+        explained = explains(from.state, found) || seen.size() > kPossibleMax;
+        branch_by_collection(from, blobs, open);
         for (std::size_t i = 0; i < kPendingMax; ++i) {
             if (!pending_[i].used || (from.done >> i & 1) != 0) continue;
             Possible to = from;
@@ -296,10 +396,10 @@ std::string to_string(const WorldState& state) {
 }
 
 std::string to_string(const Operation& operation) {
-    static constexpr std::array<const char*, 14> kNames{
-        "link_blob",    "finish_wrong", "cancel_session",  "mount",           "delete_link",
-        "put_manifest", "set_tag",      "delete_tag",      "delete_manifest", "read_tag",
-        "read_link",    "put_document", "remove_document", "read_document"};
+    static constexpr std::array<const char*, 15> kNames{
+        "link_blob",    "finish_wrong", "cancel_session", "mount",           "delete_link",
+        "put_manifest", "set_tag",      "delete_tag",     "delete_manifest", "read_tag",
+        "read_link",    "head_link",    "put_document",   "remove_document", "read_document"};
     char text[160];
     std::snprintf(text, sizeof text,
                   "%s image %d source %d blob %d manifest %d tag %d session %d document %d value "

@@ -6,6 +6,9 @@
 // between its start and its answer, all at once or not at all. An operation without an answer (the power was cut, or the
 // store said `unknown`) may take effect at any later moment or never, which is its "maybe". What was answered as done is
 // part of every possible state, so a lost acknowledgement leaves none.
+//
+// Collection may take a blob, and with it the links to it, at any moment at which no manifest refers to it and the grace is
+// over that runs since the store last said that it exists, or since a manifest that referred to it was deleted.
 
 #include "sim/universe.h"
 
@@ -52,6 +55,7 @@ struct Operation {
         delete_manifest,
         read_tag,
         read_link,
+        head_link,  // says that it exists, and that it stays
         put_document,
         remove_document,
         read_document,
@@ -74,7 +78,7 @@ struct Operation {
 std::string to_string(const Operation& operation);
 constexpr bool reads(Operation::Kind kind) noexcept {
     return kind == Operation::Kind::read_tag || kind == Operation::Kind::read_link ||
-           kind == Operation::Kind::read_document;
+           kind == Operation::Kind::head_link || kind == Operation::Kind::read_document;
 }
 
 // Several verdicts where the specification leaves open which of two refusals comes first.
@@ -96,6 +100,18 @@ public:
     static constexpr std::size_t kPossibleMax = 200'000;
 
     explicit History(const Universe& universe) : universe_{universe} { possible_.push_back({}); }
+
+    // From now on collection runs. `promise_ms` is how long a blob stays at least after the store has said that it
+    // exists, `grace_ms` after it lost its last reference.
+    void set_collection(std::uint64_t promise_ms, std::uint64_t grace_ms) noexcept {
+        collects_ = true;
+        promise_ms_ = promise_ms;
+        grace_ms_ = grace_ms;
+    }
+    // Store time, of which begin(), end() and settle() take note.
+    void set_time(std::uint64_t store_time_ms) noexcept { now_ms_ = store_time_ms; }
+    // Collection may have taken the blob from `state` by now.
+    bool collectable(const WorldState& state, std::size_t blob) const noexcept;
 
     // The number to end it with. There must be room().
     int begin(const Operation& operation);
@@ -135,13 +151,22 @@ private:
         bool abandoned = false;
         Operation operation;
         std::uint64_t footprint = 0;
+        std::uint32_t blobs = 0;  // that collection might have taken before it
+        std::uint64_t begun_ms = 0;
     };
 
     void take_effect(Possible& possible, std::size_t operation) const;
+    // Collection took one of `blobs`.
+    void branch_by_collection(const Possible& from, std::uint32_t blobs,
+                              std::vector<Possible>& open) const;
     // Forgets the operation, which was done, if it answers so; false otherwise.
     static bool answer(Possible& possible, std::size_t operation, Verdict verdict,
                        int value) noexcept;
-    static std::uint64_t footprint_of(const Operation& operation) noexcept;
+    std::uint64_t footprint_of(const Operation& operation) const noexcept;
+    std::uint32_t blobs_of(const Operation& operation) const noexcept;
+    // After an answer: what it promised of blobs that nothing may refer to.
+    void note_promise(const Pending& pending, Verdict verdict) noexcept;
+    bool explains(const WorldState& state, const WorldState& found) const noexcept;
     // Of the pending operations, those that could matter to the order of `operation`.
     std::uint32_t related_to(int operation) const noexcept;
     void normalise();
@@ -150,6 +175,11 @@ private:
     std::vector<Possible> possible_;
     std::array<Pending, kPendingMax> pending_;
     bool overflowed_ = false;
+    bool collects_ = false;
+    std::uint64_t promise_ms_ = 0;
+    std::uint64_t grace_ms_ = 0;
+    std::uint64_t now_ms_ = 0;
+    std::array<std::uint64_t, Universe::kBlobs> stays_until_ms_{};
 };
 
 }  // namespace orbitalreg::sim

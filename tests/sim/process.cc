@@ -2,6 +2,8 @@
 
 #include "cas/inspect.h"
 
+#include <algorithm>
+
 namespace orbitalreg::sim {
 
 cas::StoreOptions tiny_options() {
@@ -21,7 +23,23 @@ cas::StoreOptions tiny_options() {
     options.lane_writes_in_flight_max = 4;
     options.memory_limit_bytes = 32_MiB;
     options.mark_interval_bytes = 64_KiB;
+    options.compaction_rate_bytes_per_s = 0;
+    options.punch_slice_bytes = 32_KiB;
+    options.punch_slack_bytes = 4_KiB;
+    options.checkpoint_block_bytes = 1_KiB;
+    options.checkpoint_slice_rows = 2;
     return options;
+}
+
+void expect_collection(SimWorld& world, const cas::StoreOptions& options) {
+    // A lease is not renewed while less than this has run; times of blobs are whole seconds.
+    constexpr std::int64_t kHourMs = 3'600'000;
+    constexpr std::int64_t kRoundingMs = 1000;
+    const std::int64_t grace = std::max<std::int64_t>(0, options.gc_grace_ms - kRoundingMs);
+    const std::int64_t slack = std::min<std::int64_t>(kHourMs, options.gc_grace_ms / 24);
+    const std::int64_t promise = std::max<std::int64_t>(0, grace - slack);
+    world.history.set_collection(static_cast<std::uint64_t>(promise),
+                                 static_cast<std::uint64_t>(grace));
 }
 
 SimProcess::SimProcess(SimWorld& world, std::int64_t now_ns, const SimIoOptions& options)
@@ -54,6 +72,7 @@ Life SimProcess::life() {
             store_->store(),
             0,
             0,
+            false,
             false};
 }
 
@@ -79,6 +98,30 @@ void SimProcess::stop() {
     asio::co_spawn(scheduler_.executor(), run_stop(store_->store(), stopped), asio::detached);
     scheduler_.run_until([&] { return stopped; }, kStepsMax);
     if (!stopped) world_.fail("stop() never ended");
+}
+
+bool SimProcess::is_quiet() const {
+    cas::Store& store = store_->store();
+    return !store.stats().read_only && !store.collection().status().running;
+}
+
+void SimProcess::await_collection(const cas::StoreOptions& options) {
+    bool passed = false;
+    const auto wait = [](SimClock& clock, std::int64_t by_ms, bool& done) -> Awaitable<void> {
+        co_await clock.sleep_until(clock.steady_ns() + by_ms * 1'000'000);
+        done = true;
+    };
+    const std::int64_t by_ms = options.gc_grace_ms + 2 * options.gc_interval_ms + 2000;
+    asio::co_spawn(scheduler_.executor(), wait(clock_, by_ms, passed), asio::detached);
+    run_until([&] { return passed; }, "time does not pass");
+    if (store_->store().stats().read_only || !world_.failure.empty()) return;
+    const auto check = [&](const Digest& digest) {
+        const auto found = store_->store().find(digest);
+        if (found && found->references == 0 && !found->damaged)
+            world_.fail("what nothing refers to is left when its grace is over");
+    };
+    for (const SimBlob& blob : world_.universe.blobs) check(blob.digest);
+    for (const SimManifest& manifest : world_.universe.manifests) check(manifest.digest);
 }
 
 QuietState SimProcess::quiet_state() const {

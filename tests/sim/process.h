@@ -23,6 +23,9 @@ inline constexpr std::uint64_t kStepsMax = 400'000;
 // Limits so small that a few operations meet most of them.
 cas::StoreOptions tiny_options();
 
+// What the oracle is told of collection, by the options of the store.
+void expect_collection(SimWorld& world, const cas::StoreOptions& options);
+
 // What is true of a store while nobody uses it, and must be true again after the next start.
 struct QuietState {
     std::uint64_t fingerprint = 0;
@@ -44,6 +47,10 @@ public:
     // In order: closed frame, clean superblock.
     void stop();
     QuietState quiet_state() const;
+    // Nothing changes by itself: no round of collection is under way.
+    bool is_quiet() const;
+    // Lets the grace pass, and two rounds of collection; then nothing unreferenced is left.
+    void await_collection(const cas::StoreOptions& options);
 
     SimScheduler& scheduler() noexcept { return scheduler_; }
     SimClock& clock() noexcept { return clock_; }

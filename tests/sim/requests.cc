@@ -100,7 +100,7 @@ int index_of(const Universe& universe, const Digest& digest) {
 
 Awaitable<void> read_tag(Life& life, Operation operation) {
     SimWorld& world = life.world;
-    const int number = world.history.begin(operation);
+    const int number = begin_operation(life, operation);
     const engine::Tag tag = world.universe.tags[static_cast<std::size_t>(operation.tag)];
     const auto answer =
         co_await life.store.resolve(world.universe.images[operation.image], engine::Reference{tag});
@@ -110,7 +110,7 @@ Awaitable<void> read_tag(Life& life, Operation operation) {
 
 Awaitable<void> read_link(Life& life, Operation operation) {
     SimWorld& world = life.world;
-    const int number = world.history.begin(operation);
+    const int number = begin_operation(life, operation);
     const SimBlob& blob = world.universe.blobs[operation.blob];
     auto answer =
         co_await life.store.read_blob(world.universe.images[operation.image], blob.digest);
@@ -125,8 +125,16 @@ Awaitable<void> read_link(Life& life, Operation operation) {
     world.fail(to_string(operation) + " broke off: " + read.error().code.message());
 }
 
+Awaitable<void> read_head(Life& life, Operation operation) {
+    SimWorld& world = life.world;
+    const int number = begin_operation(life, operation);
+    const auto answer = co_await life.store.stat_blob(world.universe.images[operation.image],
+                                                      world.universe.blobs[operation.blob].digest);
+    conclude(life, number, operation, refusal_of(answer), answer ? 0 : -1);
+}
+
 Awaitable<void> read_document(Life& life, Operation operation) {
-    const int number = life.world.history.begin(operation);
+    const int number = begin_operation(life, operation);
     const auto answer = co_await life.documents.get(Universe::document_name(operation.document));
     int value = -1;
     for (std::size_t i = 0; answer && i < Universe::kDocumentValues; ++i) {
@@ -135,6 +143,11 @@ Awaitable<void> read_document(Life& life, Operation operation) {
     conclude(life, number, operation, refusal_of(answer), value);
 }
 }  // namespace
+
+int begin_operation(Life& life, const Operation& operation) {
+    life.world.history.set_time(life.store.store_time_ms());
+    return life.world.history.begin(operation);
+}
 
 // Ends an operation of the history by what the store said. True when it is certain that it was done as asked.
 bool conclude(Life& life, int number, const Operation& operation, const engine::Refusal* refusal,
@@ -149,6 +162,7 @@ bool conclude(Life& life, int number, const Operation& operation, const engine::
     world.trace.hash = mix64(world.trace.hash, static_cast<std::uint64_t>(ending.kind) * 16 +
                                                    static_cast<std::uint64_t>(ending.verdict));
     bool explained = true;
+    world.history.set_time(life.store.store_time_ms());
     // A damaged blob answers as absent.
     const bool missing =
         ending.verdict == Verdict::absent || ending.verdict == Verdict::child_missing;
@@ -184,7 +198,7 @@ bool conclude(Life& life, int number, const Operation& operation, const engine::
 }
 Awaitable<void> run_request(Life& life, ClientState& client, Operation operation) {
     const engine::RequestId id = engine::RequestId::make(life.world.random);
-    const int number = life.world.history.begin(operation);
+    const int number = begin_operation(life, operation);
     const auto answer = co_await ask(life, operation, id);
     conclude(life, number, operation, refusal_of(answer));
     const Ending ending = ending_of(refusal_of(answer));
@@ -213,6 +227,8 @@ Awaitable<void> run_read(Life& life, Operation operation) {
             return read_tag(life, operation);
         case Kind::read_link:
             return read_link(life, operation);
+        case Kind::head_link:
+            return read_head(life, operation);
         default:
             return read_document(life, operation);
     }

@@ -20,6 +20,8 @@ const engine::Refusal* refusal_of(const engine::Answer<T>& answer) noexcept {
     return answer ? nullptr : &answer.error();
 }
 
+// Begins an operation of the history at this moment: the number to conclude it with.
+int begin_operation(Life& life, const Operation& operation);
 // Ends an operation of the history by what the store said. True when it is certain that it was done as asked.
 bool conclude(Life& life, int number, const Operation& operation, const engine::Refusal* refusal,
               int value = -1);

@@ -63,6 +63,10 @@ const std::vector<StepForm>& step_forms() {
         {"remove_document", StepKind::request, Kind::remove_document, false, {Word::document}},
         {"read_tag", StepKind::request, Kind::read_tag, false, {Word::image, Word::tag}},
         {"read", StepKind::request, Kind::read_link, false, {Word::image, Word::blob}},
+        {"head", StepKind::request, Kind::head_link, false, {Word::image, Word::blob}},
+        {"collect", StepKind::collect},
+        {"compact", StepKind::compact},
+        {"checkpoint", StepKind::checkpoint},
         {"wait", StepKind::wait, {}, false, {Word::amount}},
         {"stop", StepKind::stop},
         {"kill", StepKind::kill},
@@ -182,6 +186,10 @@ bool parse_setting(std::span<const std::string_view> words, Script& script) {
         script.segment_bytes = *number * 1_KiB;
         return true;
     }
+    if (words[0] == "grace") {
+        script.grace_ms = *number;
+        return true;
+    }
     if (words[0] == "lane") {
         script.lane_bytes = *number * 1_KiB;
         return true;
@@ -202,7 +210,7 @@ Result<std::vector<Script>> parse_scripts(std::string_view text, std::string& co
         const auto words = words_of(line);
         if (words.empty()) continue;
         if (words[0] == "script" && words.size() == 2) {
-            scripts.push_back({std::string{words[1]}, {}});
+            scripts.emplace_back().name = words[1];
             continue;
         }
         if (!scripts.empty() && parse_setting(words, scripts.back())) continue;
@@ -279,6 +287,15 @@ Awaitable<void> ScriptRun::perform(Life& life, const ScriptStep& step) {
             life.world.sessions.push_back(session);
             break;
         }
+        case StepKind::collect:
+            static_cast<void>(co_await life.blobs.collection().run(false, nullptr));
+            break;
+        case StepKind::checkpoint:
+            static_cast<void>(co_await life.blobs.make_checkpoint());
+            break;
+        case StepKind::compact:
+            static_cast<void>(co_await life.blobs.compact());
+            break;
         case StepKind::wait:
             co_await life.clock.sleep_until(life.clock.steady_ns() +
                                             static_cast<std::int64_t>(step.amount) * 1'000'000);

@@ -4,6 +4,7 @@
 //
 //   script NAME              begins one; comments start with #
 //   segment KIB, lane KIB    sizes of the store that differ from the usual ones
+//   grace MS                 of collection; a day without it
 //   push IMAGE BLOB          a blob in one request             push_wrong: under the digest of another
 //   session S IMAGE BLOB     an upload session, not yet known to the store
 //   send S BYTES             its next bytes; `all` for the rest
@@ -11,7 +12,11 @@
 //   mount IMAGE BLOB SOURCE | delete_link IMAGE BLOB
 //   put IMAGE MANIFEST TAG   TAG - for none                    tag, untag: IMAGE TAG [MANIFEST]
 //   delete IMAGE MANIFEST | document D VALUE | remove_document D
+//   head IMAGE BLOB          asks whether it exists, which promises that it stays
 //   wait MS                  time passes
+//   checkpoint               made now
+//   compact                  a round of compaction
+//   collect                  a round of collection
 //   stop | kill              and the next process
 //   & STEP                   begins together with the step of the next line
 
@@ -19,6 +24,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +42,9 @@ struct ScriptStep {
         cancel,
         drop,
         wait,
+        collect,
+        compact,
+        checkpoint,
         stop,
         kill
     };
@@ -51,6 +60,7 @@ struct Script {
     std::vector<ScriptStep> steps;
     std::uint64_t segment_bytes = 0;  // 0: the usual
     std::uint64_t lane_bytes = 0;
+    std::optional<std::uint64_t> grace_ms;
 };
 
 // Errc::bad_format, and what is wrong in `complaint`.

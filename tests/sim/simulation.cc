@@ -22,7 +22,7 @@ enum class Theme : std::uint8_t {
     lost_frame,  // a durable write that was never made
     stale_tail,  // a frame that cannot be read once, and is there again when its place was given to another
     astray,    // writes that are lost, or land elsewhere in their file
-    rollback,  // files that go back to what they were, or are put over others
+    rollback,  // files that go back to what they were, or are put over others; frames that rot
 };
 
 Theme draw_theme(SimRandom& random) {
@@ -45,6 +45,14 @@ cas::StoreOptions draw_options(SimRandom& random) {
     options.write_size_bytes = 8_KiB << random.below(4);
     options.lane_writes_in_flight_max = static_cast<std::uint32_t>(random.between(1, 8));
     options.mark_interval_bytes = 32_KiB << random.below(3);
+    // One in four never meets collection: what is pushed stays.
+    static constexpr std::int64_t kGraces[]{24 * 3'600'000, 0,    1000, 2000,
+                                            2000,           4000, 4000, 10'000};
+    options.gc_grace_ms = kGraces[random.below(std::size(kGraces))];
+    options.gc_interval_ms = std::int64_t{50} << random.below(7);
+    options.gc_batch_blobs_max = static_cast<std::uint32_t>(random.between(1, 4));
+    options.gc_batch_links_max = static_cast<std::uint32_t>(random.between(1, 8));
+    options.damaged_keep_ms = 5000;
     options.compaction_interval_ms = random.one_in(4) ? 0 : std::int64_t{1} << random.below(6);
     options.punch_slice_bytes = 8_KiB << random.below(4);
     options.punch_slack_bytes = 0;
@@ -86,6 +94,7 @@ public:
           theme_{draw_theme(world_.random)},
           store_options_{draw_options(world_.random)} {
         world_.verbose = options.verbose;
+        expect_collection(world_, store_options_);
         if (!options.verbose) return;
         talking_ = make_stderr_log(LogLevel::debug, LogFormat::text);
         log_ = talking_.get();
@@ -101,6 +110,7 @@ private:
         std::size_t clients = 0;
         bool faults = false;
         bool clean_stop = false;
+        bool settles = false;  // stays until nothing unreferenced is left
     };
     Plan draw_plan();
     void run_life(const Plan& plan);
@@ -201,11 +211,14 @@ void Simulation::use(SimProcess& process, const Plan& plan) {
         process.io().set_faults(draw_astray(world_.random));
         life.astray = true;
     }
+    life.slow_readers = true;
     run_clients(process, life, plan);
     process.io().set_faults({});
     note_damage(process);
     if (process.io().crashed() || over()) return;
-    if (!process.store().store().stats().read_only) quiet_ = process.quiet_state();
+    if (plan.settles) process.await_collection(store_options_);
+    if (process.io().crashed() || over()) return;
+    if (process.is_quiet()) quiet_ = process.quiet_state();
     if (!plan.clean_stop) return;
     process.stop();
     if (!process.io().crashed()) ++result_.clean_stops;
@@ -268,7 +281,17 @@ void Simulation::harm() {
     if (theme_ != Theme::rollback) return;
     if (random.one_in(4)) memory_.remember(world_);
     if (!random.one_in(8) || world_.damage != Damage::none || !ever_opened_ || nested_ > 0) return;
-    static_cast<void>(random.coin() ? memory_.put_one_back(world_) : put_one_over_another(world_));
+    switch (random.below(3)) {
+        case 0:
+            static_cast<void>(memory_.put_one_back(world_));
+            break;
+        case 1:
+            static_cast<void>(put_one_over_another(world_));
+            break;
+        default:
+            static_cast<void>(spoil_a_frame(world_));
+            break;
+    }
 }
 
 void Simulation::fsck() {
@@ -283,6 +306,7 @@ void Simulation::finale() {
     plan.clients = 3;
     plan.operations = 10;
     plan.clean_stop = true;
+    plan.settles = true;
     run_life(plan);
     if (!over()) fsck();
     if (!over()) run_life({});

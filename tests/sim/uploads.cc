@@ -76,10 +76,15 @@ Awaitable<void> finish(Life& life, engine::UploadWriter& writer, Finish how, Sim
     operation.blob = small(how.blob);
     if (session != nullptr) operation.session = static_cast<std::int8_t>(session->slot);
     const std::size_t claimed = how.wrong ? (how.blob + 1) % Universe::kBlobs : how.blob;
-    const int number = world.history.begin(operation);
+    const Digest& digest = world.universe.blobs[claimed].digest;
+    const auto before = life.blobs.find(digest);
+    const int number = begin_operation(life, operation);
     if (session != nullptr) session->retired = true;
-    const auto answer = co_await writer.finish(world.universe.blobs[claimed].digest);
+    const auto answer = co_await writer.finish(digest);
     conclude(life, number, operation, refusal_of(answer));
+    const auto after = life.blobs.find(digest);
+    if (answer && before && before->damaged && after && after->damaged && !life.astray)
+        world.fail("a push did not heal a damaged blob");
     if (session == nullptr) co_return;
     // A refusal that says nothing happened leaves the session where it was.
     session->retired = ending_of(refusal_of(answer)).kind != Ending::Kind::undone;
@@ -115,7 +120,7 @@ Awaitable<void> cancel(Life& life, SimSession& session,
     operation.kind = Kind::cancel_session;
     operation.session = static_cast<std::int8_t>(session.slot);
     session.retired = true;
-    const int number = life.world.history.begin(operation);
+    const int number = begin_operation(life, operation);
     engine::Answer<void> answer = boost::outcome_v2::success();
     if (writer != nullptr) {
         answer = co_await writer->cancel();

@@ -269,6 +269,18 @@ void SimDisk::crash_file(SimInode& file, SimRandom& random) {
     file.current = file.durable;
 }
 
+// A hole that did not survive has its bytes back.
+void SimDisk::allocate_what_holds_bytes(SimInode& file) {
+    for (std::size_t page = 0; page < file.allocated.size(); ++page) {
+        if (file.allocated[page]) continue;
+        const std::size_t begin = page * kPageSize;
+        const ByteView bytes = ByteView{file.current}.subspan(
+            begin, std::min<std::size_t>(kPageSize, file.current.size() - begin));
+        file.allocated[page] =
+            std::ranges::any_of(bytes, [](std::byte b) { return b != std::byte{0}; });
+    }
+}
+
 void SimDisk::release_locks() {
     visit([](const std::string&, SimInode& file) {
         file.shared_locks = 0;
@@ -301,9 +313,11 @@ void SimDisk::crash(SimRandom& random) {
         const bool was_removed = inode->links == 0;
         inode->links = 1;
         if (!inode->directory) {
+            const bool changed = inode->dirty;
             crash_file(*inode, random);
             inode->allocated.resize((inode->current.size() + kPageSize - 1) / kPageSize,
                                     was_removed);
+            if (changed) allocate_what_holds_bytes(*inode);
             pages_used_ += static_cast<std::uint64_t>(
                 std::count(inode->allocated.begin(), inode->allocated.end(), true));
         }

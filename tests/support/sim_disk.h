@@ -131,6 +131,7 @@ private:
 
     static void apply(const PendingLink& link);
     void crash_file(SimInode& file, SimRandom& random);
+    static void allocate_what_holds_bytes(SimInode& file);
     bool has_room(const SimInode& file, std::uint64_t offset, std::uint64_t length) const;
     void take_pages(SimInode& file, std::uint64_t offset, std::uint64_t length);
     void forget_if_unlinked(SimInode& inode);
