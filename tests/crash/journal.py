@@ -6,11 +6,15 @@ none must be seen. What is seen then is what holds from then on.
 
     state of a blob or manifest: True (present) or False (absent)     state of a tag: a digest, or None
     state of an upload session: True (open, at an offset from `acknowledged` to `sent`) or False (closed)
+
+With collection, a blob that no manifest here holds may be gone once the promise has run out that the server made when it
+last said that the blob exists; once it was seen to be gone it must stay so.
 """
 
 import dataclasses
 import hashlib
 import threading
+import time
 
 from registry_client import digest_of
 from seeded_content import content_range
@@ -59,11 +63,14 @@ class Upload:
 class Pending:
     what: str
     effects: list  # [(Key, state before, state after)]
+    begun: float = 0.0  # monotonic
 
 
 class Journal:
-    def __init__(self, owner, sessions_survive=True):
+    def __init__(self, owner, sessions_survive=True, promise_s=None):
         self.owner = owner
+        self.promise_s = promise_s  # how long a blob stays that was said to exist; None: nothing is collected
+        self.said = {}       # digest -> when the request began that the server answered with "it exists"
         self.sessions_survive = sessions_survive  # False for the peer, whose sessions are not looked at
         self.states = {}     # Key -> state; a key that is missing was never touched: absent
         self.blobs = {}      # digest -> Blob
@@ -78,11 +85,13 @@ class Journal:
 
     def begin(self, what, changes):
         """A request is about to be sent that will change `changes` {Key: state}, all or none."""
-        self.pending = Pending(what, [(key, self.state(key), after) for key, after in changes.items()])
+        effects = [(key, self.state(key), after) for key, after in changes.items()]
+        self.pending = Pending(what, effects, time.monotonic())
 
     def acknowledge(self):
         """The server said yes: every change holds from here on."""
         for key, _, after in self.pending.effects:
+            self.note_promise(key, after, self.pending.begun)
             self.settle(key, after)
         self.pending = None
         self.acknowledged += 1
@@ -97,6 +106,36 @@ class Journal:
         self.touched.add(key)
         if key.kind == "upload" and not state:
             self.uploads.pop(key.reference, None)
+
+    def note_promise(self, key, after, begun):
+        """A blob was said to exist; or it lost a manifest that held it, and the grace begins."""
+        if key.kind == "blob" and after:
+            self.said[key.reference] = begun
+        if key.kind == "manifest" and not after:
+            self.said.update(dict.fromkeys(self.manifests[key.reference].children, begun))
+
+    def may_be_gone(self, digest):
+        """Collection may have taken the blob."""
+        if self.promise_s is None:
+            return False
+        held = any(state and key.kind == "manifest" and digest in self.manifests[key.reference].children
+                   for key, state in self.states.items())
+        return not held and time.monotonic() > self.said.get(digest, 0) + self.promise_s
+
+    def excuses(self, key, seen):
+        return key.kind == "blob" and not seen and self.may_be_gone(key.reference)
+
+    def confirm(self, client, name, digest):
+        """Asks whether the blob exists, as a client does that is about to push a manifest. What is said, holds."""
+        begun = time.monotonic()
+        answer = client.request("HEAD", f"/v2/{name}/blobs/{digest}")
+        key = Key("blob", name, digest)
+        there = answer.status == 200
+        if not there and not (answer.status == 404 and self.excuses(key, False)):
+            raise Violation(f"{key}: acknowledged, HEAD says {answer!r}")
+        self.note_promise(key, there, begun)
+        self.settle(key, there)
+        return there
 
     def changes_of_manifest_delete(self, name, digest):
         """Deleting a manifest takes with it every tag that points to it."""
@@ -129,19 +168,24 @@ class Journal:
         pending, self.pending = self.pending, None
         pending.effects = [effect for effect in pending.effects if self.sessions_survive or effect[0].kind != "upload"]
         seen = [self.observe(client, key) for key, _, _ in pending.effects]
-        if seen == [after for _, _, after in pending.effects]:
+        known = [(effect, state) for effect, state in zip(pending.effects, seen)
+                 if not self.excuses(effect[0], state)]
+        if all(state == after for (_, _, after), state in known):
             outcome = "happened"
-        elif seen == [before for _, before, _ in pending.effects]:
+        elif all(state == before for (_, before, _), state in known):
             outcome = "did not happen"
         else:
             raise Violation(f"half visible: {pending.what}: {list(zip(pending.effects, seen))}")
         for (key, _, _), state in zip(pending.effects, seen):
+            self.note_promise(key, state, pending.begun)
             self.settle(key, state)
         return outcome
 
     def verify(self, client, key):
         """The server shows what the journal says of `key`."""
         seen = self.observe(client, key)
+        if seen != self.state(key) and self.excuses(key, seen):
+            self.settle(key, seen)
         if seen != self.state(key):
             raise Violation(f"{key}: acknowledged {self.state(key)!r}, found {seen!r}")
 

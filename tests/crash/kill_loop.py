@@ -5,6 +5,9 @@ Each cycle: start, verify what was touched before the crash and a sample of ever
 clients, SIGKILL at a random moment (50 to 500 ms into the load, or after a random number of acknowledgements; now
 and then also while the server starts). fsck runs on what some kills left, and must find nothing. At the end
 everything is verified, before and after a clean stop, and fsck runs at its deepest level. A failure prints the seed.
+
+With --grace the server collects and compacts all the while: what nothing holds may go once the grace is over that runs
+since the server last said that it exists, what is held or was just said to exist may not, and what went must not come back.
 """
 
 import pathlib
@@ -29,6 +32,9 @@ NESTED_KILL_SHARE = 0.1
 OLD_SAMPLE = 40
 VERIFIERS = 3
 MEAN_ACKS_MIN = 50
+GC_INTERVAL = "1s"
+# Times of blobs are kept in whole seconds, and a lease is written when a twenty-fourth of the grace has run.
+GRACE_SLACK_S = 1.1
 FSCK_EVERY = 5  # cycles: fsck of the store as the kill left it
 POLL_INTERVAL_S = 0.002
 
@@ -40,7 +46,12 @@ class Loop:
         self.server = registry_process.from_arguments(options)
         self.shared = Shared(SharedTags())
         peer = options.server != "orbitalreg"
-        self.journals = [Journal(number, sessions_survive=not peer) for number in range(options.workers)]
+        promise_s = None
+        if options.grace is not None:
+            self.server.environment.update(ORBITALREG_GC_GRACE=f"{options.grace}s", ORBITALREG_GC_INTERVAL=GC_INTERVAL)
+            promise_s = max(0.0, options.grace - GRACE_SLACK_S)
+        self.journals = [Journal(number, sessions_survive=not peer, promise_s=promise_s)
+                         for number in range(options.workers)]
         self.workers = [Worker(journal.owner, self.server.http_addr, journal, self.shared,
                                peer=peer)
                         for journal in self.journals]
@@ -205,6 +216,7 @@ def main():
         parser.add_argument("--cycles", type=int, default=15)
         parser.add_argument("--seed", type=int, default=None)
         parser.add_argument("--workers", type=int, default=6)
+        parser.add_argument("--grace", type=int, default=None, help="seconds; collection runs each second")
         parser.add_argument("--quiet", action="store_true")
     options = registry_process.script_options(__doc__, extra)
     if options.seed is None:

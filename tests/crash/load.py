@@ -64,13 +64,17 @@ class Worker:
 
     # Requests.
 
-    def ask(self, what, changes, method, target, headers=None, body=None, wanted=(201,), refusals=()):
-        """One request that changes state: journalled before it is sent and after it is answered."""
+    def ask(self, what, changes, method, target, headers=None, body=None, wanted=(201,), refusals=(),
+            relies_on=()):
+        """One request that changes state: journalled before it is sent and after it is answered. 404 is an answer when
+        a blob of `relies_on` may be gone by the time it comes."""
         self.journal.begin(f"{what}: {method} {target}", changes)
         answer = self.client.request(method, target, headers, body)
         if answer.status in wanted:
             self.journal.acknowledge()
         elif answer.status in refusals:
+            self.journal.refuse()
+        elif answer.status == 404 and any(self.journal.may_be_gone(digest) for digest in relies_on):
             self.journal.refuse()
         else:
             self.journal.refuse()
@@ -199,7 +203,9 @@ class Worker:
         source, blob = self.random.choice(self.shared.stable)
         self.journal.blobs[blob.digest] = blob
         target = f"/v2/{name}/blobs/uploads/?mount={blob.digest}&from={source}"
-        self.ask("mount", {Key("blob", name, blob.digest): True}, "POST", target)
+        # 202: it is gone, and a session was opened instead, which costs nothing.
+        self.ask("mount", {Key("blob", name, blob.digest): True}, "POST", target,
+                 refusals=(202,) if self.journal.may_be_gone(blob.digest) else ())
 
     def delete_blob(self, name):
         blobs = self.journal.present("blob", name)
@@ -207,9 +213,10 @@ class Worker:
             return
         digest = self.random.choice(blobs)
         held = self.journal.is_held(name, digest)
+        gone = self.journal.may_be_gone(digest)
         changes = {} if held else {Key("blob", name, digest): False}
-        self.ask("delete blob", changes, "DELETE", f"/v2/{name}/blobs/{digest}", wanted=() if held else (202,),
-                 refusals=(405,) if held else ())
+        self.ask("delete blob", changes, "DELETE", f"/v2/{name}/blobs/{digest}",
+                 wanted=() if held else (202, 404) if gone else (202,), refusals=(405,) if held else ())
 
     # Manifests and tags.
 
@@ -220,7 +227,7 @@ class Worker:
         if tag:
             changes[Key("tag", name, tag)] = digest
         self.ask("push manifest", changes, "PUT", f"/v2/{name}/manifests/{tag or digest}",
-                 {"Content-Type": manifest.media_type}, manifest.body)
+                 {"Content-Type": manifest.media_type}, manifest.body, relies_on=manifest.children)
 
     def tag_or_none(self):
         return f"t{self.random.randrange(8)}" if self.random.random() < 0.7 else None
@@ -230,9 +237,11 @@ class Worker:
 
     def image(self, name):
         blobs = self.journal.present("blob", name)
-        if not blobs:
-            return
         chosen = self.random.sample(blobs, min(len(blobs), self.random.randint(1, 4)))
+        if self.journal.promise_s is not None:
+            chosen = [digest for digest in chosen if self.journal.confirm(self.client, name, digest)]
+        if not chosen:
+            return
         self.made += 1
         more = {"annotations": {"made": f"{self.number}/{self.made}"}}
         subject = ""
@@ -281,6 +290,8 @@ class Worker:
         """A tag that all workers move at once."""
         tag = f"s{self.random.randrange(4)}"
         self.made += 1
+        if self.journal.promise_s is not None:
+            self.expect(self.client.put_blob(self.shared.name, self.shared.config_bytes), 201)
         body = image_manifest(self.shared.config, [], annotations={"made": f"{self.number}/{self.made}"})
         write = self.shared.tags.begin(tag, digest_of(body))
         self.expect(self.client.put_manifest(self.shared.name, tag, body), 201)
