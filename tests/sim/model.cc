@@ -171,9 +171,11 @@ void History::note_promise(const Pending& pending, Verdict verdict) noexcept {
     if (!collects_ || verdict != Verdict::ok) return;
     std::uint64_t stays_ms = 0;
     switch (pending.operation.kind) {
+        case Kind::head_link:
+            if (read_only_) return;
+            [[fallthrough]];
         case Kind::link_blob:
         case Kind::mount:
-        case Kind::head_link:
             stays_ms = promise_ms_;
             break;
         case Kind::delete_manifest:

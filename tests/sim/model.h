@@ -108,8 +108,11 @@ public:
         promise_ms_ = promise_ms;
         grace_ms_ = grace_ms;
     }
+    bool collects() const noexcept { return collects_; }
     // Store time, of which begin(), end() and settle() take note.
     void set_time(std::uint64_t store_time_ms) noexcept { now_ms_ = store_time_ms; }
+    // A store that is read-only writes no lease: its answer to a HEAD promises nothing beyond the next start.
+    void set_read_only(bool read_only) noexcept { read_only_ = read_only; }
     // Collection may have taken the blob from `state` by now.
     bool collectable(const WorldState& state, std::size_t blob) const noexcept;
 
@@ -179,6 +182,7 @@ private:
     std::uint64_t promise_ms_ = 0;
     std::uint64_t grace_ms_ = 0;
     std::uint64_t now_ms_ = 0;
+    bool read_only_ = false;
     std::array<std::uint64_t, Universe::kBlobs> stays_until_ms_{};
 };
 

@@ -163,6 +163,7 @@ bool conclude(Life& life, int number, const Operation& operation, const engine::
                                                    static_cast<std::uint64_t>(ending.verdict));
     bool explained = true;
     world.history.set_time(life.store.store_time_ms());
+    world.history.set_read_only(life.blobs.stats().read_only);
     // A damaged blob answers as absent.
     const bool missing =
         ending.verdict == Verdict::absent || ending.verdict == Verdict::child_missing;
