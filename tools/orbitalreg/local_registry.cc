@@ -162,7 +162,7 @@ std::vector<frontend::HealthComponent> LocalRegistry::health() const {
     return {{"store", !store.read_only, std::move(state)},
             {"damage", !store.damage_storm,
              store.damage_storm ? "too many blobs were found damaged within a minute: nothing is "
-                                  "marked or collected until `orbitalreg scrub --resume-marking`"
+                                  "marked or collected until the next start"
                                 : "calm"},
             {"io", true, std::string{io_->name()} + ": " + std::string{io_->reason()}}};
 }

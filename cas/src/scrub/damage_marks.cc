@@ -79,7 +79,7 @@ Result<void> DamageMarks::check_mark(Group& group, const BlobView& blob) {
             storm_gauge_.set(1);
             log_.error(
                 "too many blobs were found damaged within a minute: no more are marked, and "
-                "nothing is collected, until an operator says so; look at the device first",
+                "nothing is collected, until the next start; look at the device first",
                 {});
             if (on_storm) on_storm("too many blobs were found damaged within a minute");
         }
