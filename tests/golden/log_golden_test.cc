@@ -136,6 +136,20 @@ std::vector<std::vector<GroupRecord>> golden_groups() {
          })}};
 }
 
+// The kinds that came after those: a frame of their own, so that the ones before it stay as they are.
+std::vector<std::vector<GroupRecord>> later_groups() {
+    GroupRecord healed = cas_record(RecordType::blob_healed, [](auto& b) {
+        return records::CreateBlobHealed(b, b.CreateVector(digest_of(2)));
+    });
+    healed.blob = BlobId{1};
+    healed.uid = 100;
+    return {{healed},
+            {cas_record(RecordType::scrub_position, [](auto& b) {
+                return records::CreateScrubPosition(b, 3, true, true, 7, 640, 5000, 12, 34567, 2,
+                                                    1000, 4000);
+            })}};
+}
+
 class SegmentBuilder {
 public:
     SegmentBuilder() : uuid_{golden_superblock().uuid}, seed_{golden_superblock().secret} {
@@ -176,6 +190,7 @@ SegmentBuilder make_segment() {
     segment.add(FrameKind::opened);
     segment.add(FrameKind::data, golden_groups());
     segment.add(FrameKind::data, {golden_groups().front()});
+    segment.add(FrameKind::data, later_groups());
     segment.add(FrameKind::idle);
     segment.add(FrameKind::closed);
     return segment;
@@ -224,8 +239,8 @@ TEST(LogGolden, SegmentOfVersion1) {
     ASSERT_TRUE(header);
     EXPECT_EQ(header.value().size_pages, kSegmentPages);
     EXPECT_EQ(header.value().incarnation, kIncarnation);
-    const FrameKind kinds[] = {FrameKind::opened, FrameKind::data, FrameKind::data, FrameKind::idle,
-                               FrameKind::closed};
+    const FrameKind kinds[] = {FrameKind::opened, FrameKind::data, FrameKind::data,
+                               FrameKind::data,   FrameKind::idle, FrameKind::closed};
     std::uint64_t offset = kFirstFrameOffset;
     std::uint64_t lsn = 0;
     std::uint64_t prev = 0;
@@ -242,6 +257,7 @@ TEST(LogGolden, SegmentOfVersion1) {
         if (lsn == 2) expect_golden_records(frame.value(), offset, whole, golden_groups());
         if (lsn == 3)
             expect_golden_records(frame.value(), offset, whole, {golden_groups().front()});
+        if (lsn == 4) expect_golden_records(frame.value(), offset, whole, later_groups());
         prev = frame_chain_checksum(whole);
         offset += frame.value().size_bytes();
     }
