@@ -9,9 +9,7 @@
 #include "contract/registry_store_content.h"
 #include "engine/embedded_store.h"
 #include "support/fault_io.h"
-#include "support/sim_clock.h"
-#include "support/sim_executor.h"
-#include "support/sim_io.h"
+#include "support/sim_machine.h"
 
 #include <gtest/gtest.h>
 
@@ -23,8 +21,6 @@ namespace orbitalreg::engine {
 namespace {
 
 using sim::FaultCall;
-
-constexpr std::uint64_t kStepsMax = 2'000'000;
 
 struct FaultKind {
     const char* name;
@@ -61,69 +57,33 @@ cas::StoreOptions options() {
 class Process {
 public:
     Process(sim::SimDisk& disk, sim::FaultPlan& plan, std::uint64_t seed)
-        : random_{seed},
-          scheduler_{seed},
-          sim_io_{disk, random_, trace_, sim::SimIoOptions{}},
-          io_{sim_io_, plan} {}
+        : machine_{disk, seed}, io_{machine_.io(), plan} {}
     ~Process() {
-        scheduler_.clear();
+        machine_.clear();
         embedded_.reset();
-        scheduler_.clear();
+        machine_.clear();
     }
 
     bool open() {
-        cas::StoreEnvironment environment{io_,
-                                          clock_,
-                                          random_,
-                                          null_log(),
-                                          metrics_,
-                                          {scheduler_.executor()},
-                                          scheduler_.executor(),
-                                          true};
-        auto opened = open_embedded(std::move(environment), options(), RegistryLimits{});
+        auto opened = open_embedded(machine_.environment(io_), options(), RegistryLimits{});
         if (!opened) return false;
         embedded_ = std::move(opened).value();
         return true;
     }
     template <class T>
     T run(Awaitable<T> operation) {
-        std::optional<T> result;
-        asio::co_spawn(scheduler_.executor(), keep(std::move(operation), result), asio::detached);
-        scheduler_.run_until([&] { return result.has_value(); }, kStepsMax);
+        std::optional<T> result = machine_.run(std::move(operation));
         ORB_ASSERT(result.has_value());  // every request must end
         return std::move(*result);
     }
-    void stop() {
-        bool stopped = false;
-        asio::co_spawn(scheduler_.executor(), stop_store(embedded_->store(), stopped),
-                       asio::detached);
-        scheduler_.run_until([&] { return stopped; }, kStepsMax);
-        ORB_ASSERT(stopped);
-    }
-    void pass_ms(std::int64_t ms) {
-        const std::int64_t end = scheduler_.now_ns() + ms * 1'000'000;
-        scheduler_.run_until([&] { return scheduler_.now_ns() >= end; }, kStepsMax);
-    }
+    void stop() { ORB_ASSERT(machine_.run(store().stop())); }
+    void pass_ms(std::int64_t ms) { machine_.pass_ms(ms); }
     RegistryStore& registry() { return embedded_->registry_store(); }
     cas::Store& store() { return embedded_->store(); }
     cas::Io& io() { return io_; }
 
 private:
-    template <class T>
-    static Awaitable<void> keep(Awaitable<T> operation, std::optional<T>& result) {
-        result.emplace(co_await std::move(operation));
-    }
-    static Awaitable<void> stop_store(cas::Store& store, bool& stopped) {
-        co_await store.stop();
-        stopped = true;
-    }
-
-    Metrics metrics_;
-    sim::SimRandom random_;
-    sim::SimTrace trace_;
-    sim::SimScheduler scheduler_;
-    sim::SimClock clock_{scheduler_};
-    sim::SimIo sim_io_;
+    sim::SimMachine machine_;
     sim::FaultIo io_;
     std::unique_ptr<EmbeddedStore> embedded_;
 };

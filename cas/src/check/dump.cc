@@ -1,6 +1,7 @@
 // dump prints the structures of a store as they are on disk or as the log makes them, one JSON object a line.
 
 #include "cas/inspect.h"
+#include "cas/no_catalog.h"
 #include "check/checkpoint_check.h"
 #include "check/json_line.h"
 #include "check/replayed_store.h"
@@ -16,21 +17,6 @@ namespace {
 
 using Lines = std::function<void(std::string_view)>;
 using Describe = std::function<std::string(const CatalogRecordView&)>;
-
-// A state machine for replays that only want what cas knows.
-class NoCatalog final : public CatalogMachine {
-public:
-    Result<void> verify(const CatalogRecordView&) const noexcept override { return ok(); }
-    void apply(const FrameContext&, std::span<const CatalogRecordView>,
-               ReferenceSink&) noexcept override {}
-    void forget(BlobId, const Digest&) noexcept override {}
-    void visit_references(const std::function<void(BlobId)>&) const override {}
-    std::vector<CheckpointTable*> checkpoint_tables() override { return {}; }
-    std::vector<CheckpointTable*> recount_tables() override { return {}; }
-    void visit_row_references(std::uint16_t, ByteView,
-                              const std::function<void(BlobId)>&) const override {}
-    std::uint64_t fingerprint() const override { return 0; }
-};
 
 void dump_superblock(const SuperblockChoice& choice, const Lines& lines) {
     for (unsigned copy = 0; copy < kSuperblockCopies; ++copy) {

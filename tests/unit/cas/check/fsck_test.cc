@@ -28,7 +28,7 @@ public:
 
     FsckReport check(FsckLevel level) {
         Life life{disk, ++seed};
-        EmptyCatalog catalog;
+        NoCatalog catalog;
         auto report = fsck(life.io(), level, catalog, null_log(), [](std::string_view) {});
         EXPECT_TRUE(report) << report.error().message();
         return report ? report.value() : FsckReport{};
@@ -102,7 +102,7 @@ TEST_F(Fsck, FindsNothingAfterAPowerCut) {
 
 TEST_F(Fsck, ADirectoryWithoutAStoreIsNoStore) {
     Life life{disk, ++seed};
-    EmptyCatalog catalog;
+    NoCatalog catalog;
     const auto report =
         fsck(life.io(), FsckLevel::quick, catalog, null_log(), [](std::string_view) {});
     ASSERT_FALSE(report);
@@ -111,7 +111,7 @@ TEST_F(Fsck, ADirectoryWithoutAStoreIsNoStore) {
 
 TEST_F(Fsck, RefusesWhileTheStoreIsOpenForWriting) {
     auto life = live();
-    EmptyCatalog catalog;
+    NoCatalog catalog;
     const auto report =
         fsck(life->io(), FsckLevel::quick, catalog, null_log(), [](std::string_view) {});
     ASSERT_FALSE(report);
@@ -124,7 +124,7 @@ TEST_F(Fsck, LooksBesideAServer) {
     const auto [path, offset] = place_of(large_);
     auto life = live();
     life->put(content_of(30'000, 9));
-    const auto make = [] { return std::make_unique<EmptyCatalog>(); };
+    const auto make = [] { return std::make_unique<NoCatalog>(); };
     const auto look = [&] {
         return fsck_online(life->io(), {.level = FsckLevel::deep}, make, null_log(),
                            [&](std::string_view) {});
@@ -230,7 +230,7 @@ TEST_F(Fsck, RepairWritesARecordHeaderAnewAndKeepsTheOldPage) {
     EXPECT_TRUE(has(check(FsckLevel::normal), "record_header_invalid"));
     {
         Life life{disk, ++seed};
-        EmptyCatalog catalog;
+        NoCatalog catalog;
         const auto repaired = repair(life.io(), catalog, null_log());
         ASSERT_TRUE(repaired) << repaired.error().message();
         EXPECT_EQ(repaired.value().done.size(), 2u);
@@ -250,7 +250,7 @@ TEST_F(Fsck, RepairLeavesAHeaderWhoseBlobDoesNotVerify) {
     flip(path, offset - kPageSize + 30);
     flip(path, offset + 30);
     Life life{disk, ++seed};
-    EmptyCatalog catalog;
+    NoCatalog catalog;
     const auto repaired = repair(life.io(), catalog, null_log());
     ASSERT_TRUE(repaired);
     EXPECT_TRUE(repaired.value().done.empty());

@@ -2,9 +2,7 @@
 // off meanwhile.
 
 #include "../lane/lane_fixture.h"
-#include "base/log.h"
 #include "cas/errors.h"
-#include "cas/store.h"
 
 #include <gtest/gtest.h>
 
@@ -15,9 +13,8 @@ namespace orbitalreg::cas {
 namespace {
 
 // Type 1 holds the blob whose digest it carries, type 2 releases it.
-class HoldingCatalog final : public CatalogMachine {
+class HoldingCatalog final : public NoCatalog {
 public:
-    Result<void> verify(const CatalogRecordView&) const noexcept override { return ok(); }
     void apply(const FrameContext&, std::span<const CatalogRecordView> group,
                ReferenceSink& references) noexcept override {
         for (const auto& record : group) {
@@ -37,12 +34,6 @@ public:
         forgotten.insert(digest);
     }
     std::uint64_t link_count(BlobId) const override { return 1; }
-    void visit_references(const std::function<void(BlobId)>&) const override {}
-    std::vector<CheckpointTable*> checkpoint_tables() override { return {}; }
-    std::vector<CheckpointTable*> recount_tables() override { return {}; }
-    void visit_row_references(std::uint16_t, ByteView,
-                              const std::function<void(BlobId)>&) const override {}
-    std::uint64_t fingerprint() const override { return 0; }
 
     std::map<std::uint32_t, std::uint32_t> held;
     std::set<Digest> forgotten;
@@ -61,43 +52,11 @@ StoreOptions collecting_options() {
     return options;
 }
 
-class CollectingLife {
+class CollectingLife : public SimulatedStore::Life {
 public:
-    CollectingLife(sim::SimDisk& disk, std::uint64_t seed, const StoreOptions& options)
-        : random_{seed}, scheduler_{seed}, clock_{scheduler_}, io_{disk, random_, trace_, {}} {
-        StoreEnvironment environment{io_,
-                                     clock_,
-                                     random_,
-                                     null_log(),
-                                     metrics_,
-                                     {scheduler_.executor()},
-                                     scheduler_.executor(),
-                                     true};
-        auto opened = Store::open(std::move(environment), options, catalog);
-        EXPECT_TRUE(opened) << opened.error().message();
-        store = std::move(opened).value();
-    }
-    ~CollectingLife() {
-        scheduler_.clear();
-        store.reset();
-        scheduler_.clear();
-    }
+    CollectingLife(sim::SimDisk& disk, std::uint64_t seed)
+        : Life{disk, seed, std::make_unique<HoldingCatalog>()} {}
 
-    template <class T>
-    Result<T> run(Awaitable<Result<T>> work) {
-        std::optional<Result<T>> answer;
-        asio::co_spawn(scheduler_.executor(), keep(std::move(work), answer), asio::detached);
-        scheduler_.run_until([&] { return answer.has_value(); }, 1'000'000);
-        EXPECT_TRUE(answer.has_value());
-        return answer ? std::move(*answer) : Result<T>{fail(Errc::stopped)};
-    }
-    Digest put(ByteView bytes) {
-        auto writer = run(store->begin_blob(DigestAlgorithm::sha256, std::nullopt));
-        EXPECT_TRUE(run(feed(*writer.value(), bytes, 1_MiB)));
-        const auto info = run(writer.value()->finish(sha256_of(bytes), Change{}));
-        EXPECT_TRUE(info) << info.error().message();
-        return sha256_of(bytes);
-    }
     Result<Committed> count(std::uint16_t type, const Digest& digest) {
         Change change;
         change.keys.shared.push_back(digest_key(digest));
@@ -112,46 +71,20 @@ public:
         EXPECT_TRUE(round);
         return round ? round.value() : CollectionRound{};
     }
-    void pass_ms(std::int64_t ms) { scheduler_.advance_ns(ms * 1'000'000); }
-    void stop() {
-        bool stopped = false;
-        asio::co_spawn(scheduler_.executor(), wait_stop(*store, stopped), asio::detached);
-        scheduler_.run_until([&] { return stopped; }, 1'000'000);
-        EXPECT_TRUE(stopped);
-    }
-
-    HoldingCatalog catalog;
-    std::unique_ptr<Store> store;
-    sim::SimClock& clock() { return clock_; }
-    sim::SimScheduler& scheduler() { return scheduler_; }
-
-private:
-    template <class T>
-    static Awaitable<void> keep(Awaitable<Result<T>> work, std::optional<Result<T>>& answer) {
-        auto result = co_await std::move(work);
-        answer.emplace(std::move(result));
-    }
-    static Awaitable<void> wait_stop(Store& store, bool& stopped) {
-        co_await store.stop();
-        stopped = true;
-    }
-
-    Metrics metrics_;
-    sim::SimRandom random_;
-    sim::SimTrace trace_;
-    sim::SimScheduler scheduler_;
-    sim::SimClock clock_;
-    sim::SimIo io_;
+    // Nothing runs meanwhile.
+    void pass_ms(std::int64_t ms) { scheduler().advance_ns(ms * 1'000'000); }
+    HoldingCatalog& catalog() { return static_cast<HoldingCatalog&>(Life::catalog()); }
 };
 
-class CollectionTest : public testing::Test {
+class CollectionTest : public SimulatedStore {
 protected:
     std::unique_ptr<CollectingLife> live() { return live(collecting_options()); }
     std::unique_ptr<CollectingLife> live(const StoreOptions& options) {
-        return std::make_unique<CollectingLife>(disk, ++seed, options);
+        auto life = std::make_unique<CollectingLife>(disk, ++seed);
+        const auto opened = life->open(options);
+        EXPECT_TRUE(opened) << opened.error().message();
+        return life;
     }
-    sim::SimDisk disk{sim::SimDiskMode::strict};
-    std::uint64_t seed = 0;
 };
 
 TEST_F(CollectionTest, DeletesWhatNothingReferencedForTheGraceAndCountsTheBytes) {
@@ -178,7 +111,7 @@ TEST_F(CollectionTest, DeletesWhatNothingReferencedForTheGraceAndCountsTheBytes)
     EXPECT_FALSE(life->store->find(sha256_of(small)).has_value());
     EXPECT_FALSE(life->store->find(sha256_of(large)).has_value());
     EXPECT_TRUE(life->store->find(sha256_of(kept)).has_value());
-    EXPECT_EQ(life->catalog.forgotten.size(), 2u);
+    EXPECT_EQ(life->catalog().forgotten.size(), 2u);
     EXPECT_EQ(life->collect().deleted, 0u);
     life->put(large);  // the same content again works at once
     EXPECT_TRUE(life->store->open_blob(sha256_of(large)));

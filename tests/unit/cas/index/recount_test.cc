@@ -1,6 +1,7 @@
 #include "references/recount.h"
 
 #include "base/fields.h"
+#include "cas/no_catalog.h"
 #include "cas/walked_table.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +13,7 @@ namespace orbitalreg::cas {
 namespace {
 
 // A catalog whose rows are one reference each: from a number to a blob.
-class Edges final : public CatalogMachine {
+class Edges final : public NoCatalog {
 public:
     struct Rows {
         using Key = std::uint32_t;
@@ -31,18 +32,11 @@ public:
         Result<void> loaded() const { return ok(); }
     };
 
-    Result<void> verify(const CatalogRecordView&) const noexcept override { return ok(); }
-    void apply(const FrameContext&, std::span<const CatalogRecordView>,
-               ReferenceSink&) noexcept override {}
-    void forget(BlobId, const Digest&) noexcept override {}
-    void visit_references(const std::function<void(BlobId)>&) const override {}
-    std::vector<CheckpointTable*> checkpoint_tables() override { return {}; }
     std::vector<CheckpointTable*> recount_tables() override { return {&table}; }
     void visit_row_references(std::uint16_t, ByteView row,
                               const std::function<void(BlobId)>& edge) const override {
         edge(BlobId{load_le<std::uint32_t>(row.data())});
     }
-    std::uint64_t fingerprint() const override { return 0; }
 
     std::map<std::uint32_t, BlobId> to;
     WalkedTable<Rows> table{kFirstCatalogTable, Rows{this}};

@@ -1,14 +1,10 @@
 #pragma once
 // A store over a simulated disk, life after life, and what a client does with uploads and blobs.
 
-#include "base/log.h"
-#include "base/metrics.h"
 #include "cas/errors.h"
+#include "cas/no_catalog.h"
 #include "cas/store.h"
-#include "support/sim_clock.h"
-#include "support/sim_disk.h"
-#include "support/sim_executor.h"
-#include "support/sim_io.h"
+#include "support/sim_machine.h"
 
 #include <gtest/gtest.h>
 
@@ -18,21 +14,6 @@
 #include <vector>
 
 namespace orbitalreg::cas {
-
-// A catalog without records.
-class EmptyCatalog final : public CatalogMachine {
-public:
-    Result<void> verify(const CatalogRecordView&) const noexcept override { return ok(); }
-    void apply(const FrameContext&, std::span<const CatalogRecordView>,
-               ReferenceSink&) noexcept override {}
-    void forget(BlobId, const Digest&) noexcept override {}
-    void visit_references(const std::function<void(BlobId)>&) const override {}
-    std::vector<CheckpointTable*> checkpoint_tables() override { return {}; }
-    std::vector<CheckpointTable*> recount_tables() override { return {}; }
-    void visit_row_references(std::uint16_t, ByteView,
-                              const std::function<void(BlobId)>&) const override {}
-    std::uint64_t fingerprint() const override { return 0; }
-};
 
 inline std::vector<std::byte> content_of(std::size_t size, std::uint64_t seed) {
     std::vector<std::byte> bytes(size);
@@ -94,25 +75,18 @@ class SimulatedStore : public testing::Test {
 public:
     class Life {
     public:
-        Life(sim::SimDisk& disk, std::uint64_t seed)
-            : random_{seed}, scheduler_{seed}, clock_{scheduler_}, io_{disk, random_, trace_, {}} {}
+        Life(sim::SimDisk& disk, std::uint64_t seed,
+             std::unique_ptr<CatalogMachine> catalog = std::make_unique<NoCatalog>())
+            : catalog_{std::move(catalog)}, machine_{disk, seed} {}
         ~Life() {
             settle();
-            scheduler_.clear();
+            machine_.clear();
             store.reset();
-            scheduler_.clear();
+            machine_.clear();
         }
 
         Result<void> open(const StoreOptions& options) {
-            StoreEnvironment environment{io_,
-                                         clock_,
-                                         random_,
-                                         null_log(),
-                                         metrics_,
-                                         {scheduler_.executor()},
-                                         scheduler_.executor(),
-                                         true};
-            auto opened = Store::open(std::move(environment), options, catalog_);
+            auto opened = Store::open(machine_.environment(), options, *catalog_);
             if (!opened) return fail(opened.error());
             store = std::move(opened).value();
             return ok();
@@ -120,26 +94,13 @@ public:
         // Runs the simulation until the coroutine's answer is there.
         template <class T>
         Result<T> run(Awaitable<Result<T>> work) {
-            std::optional<Result<T>> answer;
-            asio::co_spawn(scheduler_.executor(), keep(std::move(work), answer), asio::detached);
-            scheduler_.run_until([&] { return answer.has_value(); }, 1'000'000);
+            auto answer = machine_.run(std::move(work));
             EXPECT_TRUE(answer.has_value());
             return answer ? std::move(*answer) : Result<T>{fail(Errc::stopped)};
         }
-        void settle() {
-            while (scheduler_.step_ready()) {
-            }
-        }
-        void pass_ms(std::int64_t ms) {
-            const std::int64_t end = scheduler_.now_ns() + ms * 1'000'000;
-            scheduler_.run_until([&] { return scheduler_.now_ns() >= end; }, 1'000'000);
-        }
-        void stop() {
-            bool stopped = false;
-            asio::co_spawn(scheduler_.executor(), wait_stop(*store, stopped), asio::detached);
-            scheduler_.run_until([&] { return stopped; }, 1'000'000);
-            EXPECT_TRUE(stopped);
-        }
+        void settle() { machine_.settle(); }
+        void pass_ms(std::int64_t ms) { machine_.pass_ms(ms); }
+        void stop() { EXPECT_TRUE(machine_.run(store->stop())); }
 
         Writer begin(std::optional<std::uint64_t> hint = std::nullopt,
                      DigestAlgorithm algorithm = DigestAlgorithm::sha256) {
@@ -182,28 +143,15 @@ public:
         }
 
         std::unique_ptr<Store> store;
-        sim::SimIo& io() { return io_; }
-        sim::SimScheduler& scheduler() { return scheduler_; }
-        Metrics& metrics() { return metrics_; }
+        sim::SimIo& io() { return machine_.io(); }
+        sim::SimClock& clock() { return machine_.clock(); }
+        sim::SimScheduler& scheduler() { return machine_.scheduler(); }
+        Metrics& metrics() { return machine_.metrics(); }
+        CatalogMachine& catalog() { return *catalog_; }
 
     private:
-        template <class T>
-        static Awaitable<void> keep(Awaitable<Result<T>> work, std::optional<Result<T>>& answer) {
-            auto result = co_await std::move(work);
-            answer.emplace(std::move(result));
-        }
-        static Awaitable<void> wait_stop(Store& store, bool& stopped) {
-            co_await store.stop();
-            stopped = true;
-        }
-
-        EmptyCatalog catalog_;
-        Metrics metrics_;
-        sim::SimRandom random_;
-        sim::SimTrace trace_;
-        sim::SimScheduler scheduler_;
-        sim::SimClock clock_;
-        sim::SimIo io_;
+        std::unique_ptr<CatalogMachine> catalog_;
+        sim::SimMachine machine_;
     };
 
     std::unique_ptr<Life> live(const StoreOptions& options = lane_options()) {

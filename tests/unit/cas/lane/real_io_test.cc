@@ -99,7 +99,7 @@ public:
         std::unique_ptr<Io> io;
         Reactor reactors[2];
         Reactor background;
-        EmptyCatalog catalog;
+        NoCatalog catalog;
         std::unique_ptr<Store> store;
     };
 

@@ -2,15 +2,10 @@
 // A log over a simulated disk, life after life, and the state it is replayed into.
 
 #include "base/fields.h"
-#include "base/log.h"
-#include "base/metrics.h"
 #include "cas/errors.h"
 #include "cas/walked_table.h"
 #include "log/commit_log.h"
-#include "support/sim_clock.h"
-#include "support/sim_disk.h"
-#include "support/sim_executor.h"
-#include "support/sim_io.h"
+#include "support/sim_machine.h"
 
 #include <gtest/gtest.h>
 
@@ -135,85 +130,46 @@ public:
     class Life {
     public:
         Life(sim::SimDisk& disk, std::uint64_t seed, std::int64_t wall_jump_ns,
-             sim::SimIoOptions io_options)
-            : random_{seed},
-              scheduler_{seed},
-              clock_{scheduler_},
-              io_{disk, random_, trace_, io_options} {
-            clock_.jump_wall_ns(wall_jump_ns);
+             const sim::SimIoOptions& io_options)
+            : machine_{disk, seed, io_options} {
+            clock().jump_wall_ns(wall_jump_ns);
         }
         ~Life() {
             log.reset();
-            scheduler_.clear();
+            machine_.clear();
         }
 
-        Result<void> open(const StoreOptions& options) { return open(options, io_); }
+        Result<void> open(const StoreOptions& options) { return open(options, io()); }
         Result<void> open(const StoreOptions& options, Io& io) {
-            StoreEnvironment environment{io,
-                                         clock_,
-                                         random_,
-                                         null_log(),
-                                         metrics_,
-                                         {scheduler_.executor()},
-                                         scheduler_.executor(),
-                                         true};
-            auto opened = CommitLog::open(std::move(environment), options, target);
+            auto opened = CommitLog::open(machine_.environment(io), options, target);
             if (!opened) return fail(opened.error());
             log = std::move(opened).value();
             return ok();
         }
         void start() { log->start(); }
         // Runs the simulation until the answer is there.
-        Result<Committed> commit(Group group) {
-            std::optional<Result<Committed>> answer;
-            submit(std::move(group), answer);
-            scheduler_.run_until([&] { return answer.has_value(); }, 100'000);
-            EXPECT_TRUE(answer.has_value());
-            return *answer;
-        }
+        Result<Committed> commit(Group group) { return run(log->commit(std::move(group))); }
         void submit(Group group, std::optional<Result<Committed>>& answer) {
-            asio::co_spawn(scheduler_.executor(), wait(*log, std::move(group), answer),
+            asio::co_spawn(machine_.executor(), wait(*log, std::move(group), answer),
                            asio::detached);
         }
         // Runs the simulation until the step was run or refused.
         Result<void> step(std::function<void()> work) {
-            std::optional<Result<void>> done;
-            submit_step(std::move(work), done);
-            scheduler_.run_until([&] { return done.has_value(); }, 100'000);
-            EXPECT_TRUE(done.has_value());
-            return *done;
+            return run(log->between_frames(std::move(work)));
         }
         // Makes a checkpoint.
-        Result<void> checkpoint() {
-            std::optional<Result<void>> done;
-            asio::co_spawn(scheduler_.executor(), wait_checkpoint(*log, done), asio::detached);
-            scheduler_.run_until([&] { return done.has_value(); }, 1'000'000);
-            EXPECT_TRUE(done.has_value());
-            return *done;
-        }
+        Result<void> checkpoint() { return run(log->make_checkpoint()); }
         void submit_step(std::function<void()> work, std::optional<Result<void>>& done) {
-            asio::co_spawn(scheduler_.executor(), wait_step(*log, std::move(work), done),
+            asio::co_spawn(machine_.executor(), wait_step(*log, std::move(work), done),
                            asio::detached);
         }
-        void stop(Group last = {}) {
-            bool stopped = false;
-            asio::co_spawn(scheduler_.executor(), wait_stop(*log, std::move(last), stopped),
-                           asio::detached);
-            scheduler_.run_until([&] { return stopped; }, 100'000);
-            EXPECT_TRUE(stopped);
-        }
-        void settle() {
-            while (scheduler_.step_ready()) {
-            }
-        }
-        void idle() {
-            while (scheduler_.step()) {
-            }
-        }
-        sim::SimIo& io() { return io_; }
-        sim::SimScheduler& scheduler() { return scheduler_; }
-        sim::SimClock& clock() { return clock_; }
-        Metrics& metrics() { return metrics_; }
+        void stop(Group last = {}) { EXPECT_TRUE(machine_.run(log->stop(std::move(last)))); }
+        void settle() { machine_.settle(); }
+        void idle() { machine_.idle(); }
+        sim::SimIo& io() { return machine_.io(); }
+        sim::SimScheduler& scheduler() { return machine_.scheduler(); }
+        sim::SimClock& clock() { return machine_.clock(); }
+        Metrics& metrics() { return machine_.metrics(); }
 
         RecordingTarget target;
         std::unique_ptr<CommitLog> log;
@@ -229,21 +185,14 @@ public:
             auto result = co_await log.between_frames(std::move(work));
             done.emplace(std::move(result));
         }
-        static Awaitable<void> wait_checkpoint(CommitLog& log, std::optional<Result<void>>& done) {
-            auto result = co_await log.make_checkpoint();
-            done.emplace(std::move(result));
-        }
-        static Awaitable<void> wait_stop(CommitLog& log, Group last, bool& stopped) {
-            co_await log.stop(std::move(last));
-            stopped = true;
+        template <class T>
+        Result<T> run(Awaitable<Result<T>> work) {
+            auto answer = machine_.run(std::move(work));
+            EXPECT_TRUE(answer.has_value());
+            return answer ? std::move(*answer) : Result<T>{fail(Errc::stopped)};
         }
 
-        Metrics metrics_;
-        sim::SimRandom random_;
-        sim::SimTrace trace_;
-        sim::SimScheduler scheduler_;
-        sim::SimClock clock_;
-        sim::SimIo io_;
+        sim::SimMachine machine_;
     };
 
     // A life whose log is open and started.

@@ -60,7 +60,7 @@ public:
     void make(const Flip& one) { flip(one.file, one.offset, one.bit); }
     bool fsck_finds_something() {
         Life life{disk, ++seed};
-        EmptyCatalog catalog;
+        NoCatalog catalog;
         const auto report =
             fsck(life.io(), FsckLevel::deep, catalog, null_log(), [](std::string_view) {});
         return !report || !report.value().clean();
