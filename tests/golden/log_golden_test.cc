@@ -143,8 +143,7 @@ std::vector<std::vector<GroupRecord>> later_groups() {
     });
     healed.blob = BlobId{1};
     healed.uid = 100;
-    return {{healed},
-            {cas_record(RecordType::scrub_position, [](auto& b) {
+    return {{healed}, {cas_record(RecordType::scrub_position, [](auto& b) {
                 return records::CreateScrubPosition(b, 3, true, true, 7, 640, 5000, 12, 34567, 2,
                                                     1000, 4000);
             })}};
