@@ -317,7 +317,8 @@ Awaitable<engine::Answer<void>> compare_content(Life& life,
             co_return boost::outcome_v2::success();
         }
         offset += bytes.size();
-        if (!life.slow_readers || !life.world.random.one_in(3)) continue;
+        if (!life.slow_readers || !life.world.random.one_in(life.world.workload.reader_pauses))
+            continue;
         const auto pause = static_cast<std::int64_t>(life.world.random.below(500'000'000));
         co_await life.clock.sleep_until(life.clock.steady_ns() + pause);
     }

@@ -48,6 +48,7 @@ void add(SimulationResult& sum, const SimulationResult& one) {
     sum.lives += one.lives;
     sum.crash_points += one.crash_points;
     sum.recovery_crashes += one.recovery_crashes;
+    sum.deep_crashes += one.deep_crashes;
     sum.kills += one.kills;
     sum.clean_stops += one.clean_stops;
     sum.refused_openings += one.refused_openings;

@@ -18,7 +18,7 @@ std::uint8_t small(std::uint64_t value) noexcept { return static_cast<std::uint8
 Push choose_push(SimWorld& world) {
     Push push;
     push.image = world.random.below(Universe::kImages);
-    push.blob = world.random.below(Universe::kBlobs);
+    push.blob = world.workload.draw_blob(world.random);
     push.hint = world.random.coin();
     push.wrong = world.random.one_in(12);
     if (world.random.one_in(10))
@@ -79,7 +79,7 @@ SimSession* take_session(Life& life) {
     session.issued_store_time_s = life.store.store_time_ms() / 1000;
     session.slot = slot;
     session.image = world.random.below(Universe::kImages);
-    session.blob = world.random.below(Universe::kBlobs);
+    session.blob = world.workload.draw_blob(world.random);
     world.sessions.push_back(session);
     return &world.sessions.back();
 }
@@ -126,14 +126,8 @@ void choose_expectation(SimRandom& random, const ImageState& image, Operation& o
 
 Operation choose_operation(SimWorld& world) {
     SimRandom& random = world.random;
-    static constexpr Kind kKinds[]{
-        Kind::mount,           Kind::mount,           Kind::delete_link, Kind::put_manifest,
-        Kind::put_manifest,    Kind::put_manifest,    Kind::set_tag,     Kind::set_tag,
-        Kind::delete_tag,      Kind::delete_manifest, Kind::read_tag,    Kind::read_tag,
-        Kind::read_link,       Kind::head_link,       Kind::head_link,   Kind::put_document,
-        Kind::remove_document, Kind::read_document};
     Operation operation;
-    operation.kind = kKinds[random.below(std::size(kKinds))];
+    operation.kind = world.workload.draw(random);
     operation.image = small(random.below(Universe::kImages));
     operation.source = small(random.below(Universe::kImages));
     const ImageState& image = world.history.any().images[operation.image];
@@ -158,11 +152,11 @@ Operation choose_operation(SimWorld& world) {
 Awaitable<void> do_something(Life& life, ClientState& client) {
     SimWorld& world = life.world;
     ++world.operations;
-    if (world.random.one_in(4)) {
+    if (world.random.one_in(world.workload.pushes)) {
         co_await push_at_once(life, choose_push(world));
         co_return;
     }
-    if (world.random.one_in(3)) {
+    if (world.random.one_in(world.workload.sessions)) {
         co_await work_on_session(life);
         co_return;
     }
@@ -185,9 +179,10 @@ Awaitable<void> run_client(Life& life) {
     while (!life.stopping() && life.world.history.room()) {
         --life.operations_left;
         co_await do_something(life, client);
-        if (life.world.random.one_in(8)) {
-            // Long enough for idle frames and housekeeping.
-            const auto pause = static_cast<std::int64_t>(life.world.random.below(300'000'000));
+        const Workload& workload = life.world.workload;
+        if (life.world.random.one_in(workload.pauses)) {
+            const auto pause =
+                static_cast<std::int64_t>(life.world.random.below(workload.pause_ns_max));
             co_await life.clock.sleep_until(life.clock.steady_ns() + pause);
         }
     }

@@ -5,6 +5,7 @@
 #include "cas/store.h"
 #include "engine/embedded_store.h"
 #include "sim/model.h"
+#include "sim/swarm.h"
 #include "sim/universe.h"
 #include "support/sim_clock.h"
 #include "support/sim_executor.h"
@@ -76,6 +77,7 @@ struct SimWorld {
     RecordWatch records;
     Universe universe;
     History history;
+    Workload workload;
     std::deque<SimSession> sessions;  // clients keep references
     std::vector<ClosedSession> closed;
     Damage damage = Damage::none;

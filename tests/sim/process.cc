@@ -6,31 +6,6 @@
 
 namespace orbitalreg::sim {
 
-cas::StoreOptions tiny_options() {
-    cas::StoreOptions options;
-    options.log_segment_size_bytes = 64_KiB;
-    options.lane_target_bytes = 256_KiB;
-    options.inline_size_max_bytes = kInlineSizeMax;
-    options.frame_size_target_bytes = 8_KiB;
-    options.frame_records_max = 8;
-    options.group_size_max_bytes = 16_KiB;
-    options.lanes_writing_max = 4;
-    options.lanes_spare = 1;
-    options.segments_spare = 1;
-    options.lane_step_min_bytes = 16_KiB;
-    options.lane_step_max_bytes = 64_KiB;
-    options.write_size_bytes = 16_KiB;
-    options.lane_writes_in_flight_max = 4;
-    options.memory_limit_bytes = 32_MiB;
-    options.mark_interval_bytes = 64_KiB;
-    options.compaction_rate_bytes_per_s = 0;
-    options.punch_slice_bytes = 32_KiB;
-    options.punch_slack_bytes = 4_KiB;
-    options.checkpoint_block_bytes = 1_KiB;
-    options.checkpoint_slice_rows = 2;
-    return options;
-}
-
 void expect_collection(SimWorld& world, const cas::StoreOptions& options) {
     // A lease is not renewed while less than this has run; times of blobs are whole seconds.
     constexpr std::int64_t kHourMs = 3'600'000;

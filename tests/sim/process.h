@@ -20,9 +20,6 @@ namespace orbitalreg::sim {
 // Of one phase of a life; a request that needs more never ends.
 inline constexpr std::uint64_t kStepsMax = 400'000;
 
-// Limits so small that a few operations meet most of them.
-cas::StoreOptions tiny_options();
-
 // What the oracle is told of collection, by the options of the store.
 void expect_collection(SimWorld& world, const cas::StoreOptions& options);
 

@@ -218,6 +218,11 @@ Awaitable<void> repeat_request(Life& life, ClientState& client) {
     if (ending.kind != Ending::Kind::answered || ending.verdict == client.last_verdict ||
         life.world.state_excused())
         co_return;
+    // What was mounted then may be collected by now, and nobody is told that it is there.
+    life.world.history.set_time(life.store.store_time_ms());
+    const History& history = life.world.history;
+    const bool gone = operation.kind == Kind::mount && ending.verdict == Verdict::absent;
+    if (gone && history.collectable(history.any(), operation.blob)) co_return;
     life.world.fail("asked again with the same id, " + to_string(operation) +
                     " ended otherwise: " + (answer ? "ok" : answer.error().code.message()));
 }

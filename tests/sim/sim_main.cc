@@ -68,12 +68,13 @@ SimulationResult run_seed(const Arguments& arguments, std::uint64_t seed, bool t
 void print_sum(const JobReport& report) {
     const SimulationResult& sum = report.sum;
     std::printf(
-        "%llu lives, %llu crash points (%llu during recovery), %llu kills, %llu clean stops\n"
+        "%llu lives, %llu crash points (%llu during recovery, %llu of them of the third start in a "
+        "row), %llu kills, %llu clean stops\n"
         "%llu operations, %llu acknowledged, %llu faults, %llu openings refused after damage, "
         "%llu fsck runs, %llu Io calls\n"
         "trace hash %016llx, %.1f s\n",
-        n(sum.lives), n(sum.crash_points), n(sum.recovery_crashes), n(sum.kills),
-        n(sum.clean_stops), n(sum.operations), n(sum.acknowledged), n(sum.faults),
+        n(sum.lives), n(sum.crash_points), n(sum.recovery_crashes), n(sum.deep_crashes),
+        n(sum.kills), n(sum.clean_stops), n(sum.operations), n(sum.acknowledged), n(sum.faults),
         n(sum.refused_openings), n(sum.fsck_runs), n(sum.io_calls), n(sum.trace_hash),
         report.seconds);
 }

@@ -2,6 +2,7 @@
 
 #include "sim/harm.h"
 #include "sim/process.h"
+#include "sim/swarm.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -11,80 +12,8 @@
 namespace orbitalreg::sim {
 namespace {
 
-constexpr std::uint64_t kNestedCrashesMax = 3;
+constexpr std::uint64_t kNestedCrashesMax = 4;  // one in use, then three starts in a row
 constexpr std::int64_t kYearNs = 365LL * 24 * 3600 * 1'000'000'000;
-
-// What a seed is about, besides power cuts.
-enum class Theme : std::uint8_t {
-    crashes,
-    errors,      // calls that fail, and say so
-    rot,         // bits that flip
-    lost_frame,  // a durable write that was never made
-    stale_tail,  // a frame that cannot be read once, and is there again when its place was given to another
-    astray,    // writes that are lost, or land elsewhere in their file
-    rollback,  // files that go back to what they were, or are put over others; frames that rot
-};
-
-Theme draw_theme(SimRandom& random) {
-    static constexpr Theme kThemes[]{
-        Theme::crashes, Theme::crashes, Theme::crashes,    Theme::crashes,    Theme::crashes,
-        Theme::crashes, Theme::crashes, Theme::crashes,    Theme::crashes,    Theme::crashes,
-        Theme::errors,  Theme::errors,  Theme::errors,     Theme::errors,     Theme::rot,
-        Theme::rot,     Theme::astray,  Theme::lost_frame, Theme::stale_tail, Theme::rollback};
-    return kThemes[random.below(std::size(kThemes))];
-}
-
-cas::StoreOptions draw_options(SimRandom& random) {
-    cas::StoreOptions options = tiny_options();
-    options.log_segment_size_bytes = 64_KiB << random.below(3);
-    options.lane_target_bytes = 128_KiB << random.below(4);
-    options.frame_records_max = static_cast<std::uint32_t>(random.between(4, 32));
-    options.lanes_writing_max = static_cast<std::uint32_t>(random.between(2, 8));
-    options.lanes_spare = static_cast<std::uint32_t>(random.between(1, 2));
-    options.segments_spare = static_cast<std::uint32_t>(random.between(1, 2));
-    options.write_size_bytes = 8_KiB << random.below(4);
-    options.lane_writes_in_flight_max = static_cast<std::uint32_t>(random.between(1, 8));
-    options.mark_interval_bytes = 32_KiB << random.below(3);
-    // One in four never meets collection: what is pushed stays.
-    static constexpr std::int64_t kGraces[]{24 * 3'600'000, 0,    1000, 2000,
-                                            2000,           4000, 4000, 10'000};
-    options.gc_grace_ms = kGraces[random.below(std::size(kGraces))];
-    options.gc_interval_ms = std::int64_t{50} << random.below(7);
-    options.gc_batch_blobs_max = static_cast<std::uint32_t>(random.between(1, 4));
-    options.gc_batch_links_max = static_cast<std::uint32_t>(random.between(1, 8));
-    options.damaged_keep_ms = 5000;
-    options.compaction_interval_ms = random.one_in(4) ? 0 : std::int64_t{1} << random.below(6);
-    options.punch_slice_bytes = 8_KiB << random.below(4);
-    options.punch_slack_bytes = 0;
-    options.damaged_keep_ms = 0;
-    options.checkpoint_interval_bytes = random.one_in(4) ? 1_GiB : 16_KiB << random.below(5);
-    options.checkpoint_after_ms = 10'000;
-    options.checkpoint_at_stop_bytes = random.coin() ? 1 : 1_GiB;
-    options.checkpoint_block_bytes = 512 << random.below(6);
-    options.checkpoint_slice_rows = static_cast<std::uint32_t>(random.between(1, 8));
-    options.checkpoint_side_bytes_max = random.coin() ? 2_KiB : 1_MiB;
-    return options;
-}
-
-SimFaults draw_errors(SimRandom& random) {
-    SimFaults faults;
-    const auto rare = [&random] {
-        return random.coin() ? 0 : std::uint64_t{10} << random.below(6);
-    };
-    faults.read_error = rare();
-    faults.write_error = rare();
-    faults.sync_error = rare();
-    faults.dsync_error = random.coin() ? 0 : rare();
-    faults.no_space = rare();
-    return faults;
-}
-
-SimFaults draw_astray(SimRandom& random) {
-    SimFaults faults;
-    faults.lost_write = random.coin() ? 0 : random.between(5, 200);
-    faults.misdirected_write = random.coin() ? 0 : random.between(5, 200);
-    return faults;
-}
 
 class Simulation {
 public:
@@ -94,6 +23,7 @@ public:
           theme_{draw_theme(world_.random)},
           store_options_{draw_options(world_.random)} {
         world_.verbose = options.verbose;
+        world_.workload = draw_workload(world_.random);
         expect_collection(world_, store_options_);
         if (!options.verbose) return;
         talking_ = make_stderr_log(LogLevel::debug, LogFormat::text);
@@ -151,7 +81,8 @@ Simulation::Plan Simulation::draw_plan() {
     plan.faults =
         theme_ == Theme::errors ? random.coin() : world_.damage == Damage::none && random.one_in(6);
     const std::uint64_t kind = random.below(20);
-    if (kind < 4 && nested_ < kNestedCrashesMax) {
+    const bool again = nested_ > 1 && random.coin();  // a start that was cut is cut again
+    if ((kind < 4 || again) && nested_ < kNestedCrashesMax) {
         plan.crash_at = random.between(1, recovery_boundaries_ + 2);
     } else if (kind < 18) {
         plan.crash_at = recovery_boundaries_ + 1 + random.below(random.coin() ? 12 : 80);
@@ -218,10 +149,12 @@ void Simulation::use(SimProcess& process, const Plan& plan) {
     if (process.io().crashed() || over()) return;
     if (plan.settles) process.await_collection(store_options_);
     if (process.io().crashed() || over()) return;
+    if (plan.clean_stop) {
+        process.stop();
+        if (process.io().crashed()) return;
+        ++result_.clean_stops;
+    }
     if (process.is_quiet()) quiet_ = process.quiet_state();
-    if (!plan.clean_stop) return;
-    process.stop();
-    if (!process.io().crashed()) ++result_.clean_stops;
 }
 
 void Simulation::note_damage(SimProcess& process) {
@@ -243,6 +176,7 @@ void Simulation::finish_life(SimProcess& process, const Plan& plan) {
         ++result_.crash_points;
         ++nested_;
         if (!process.is_open()) ++result_.recovery_crashes;
+        if (!process.is_open() && nested_ >= kNestedCrashesMax) ++result_.deep_crashes;
     } else if (!plan.clean_stop) {
         process.io().kill();
         ++result_.kills;
@@ -265,6 +199,7 @@ void Simulation::run_life(const Plan& plan) {
     io_options.stale = stale_;
     SimProcess process{world_, now_ns_, io_options};
     process.clock().jump_wall_ns(wall_offset_ns_ - process.clock().wall_offset_ns());
+    process.scheduler().set_pace(draw_pace(world_.random));
     if (plan.faults && theme_ == Theme::errors && world_.random.one_in(4))
         process.io().set_faults(draw_errors(world_.random));
     if (open(process)) {
@@ -301,13 +236,15 @@ void Simulation::fsck() {
 
 // Faults stop: the store opens, serves, takes requests to their end, stops, and fsck has nothing to say.
 void Simulation::finale() {
-    if (world_.damage != Damage::none) return;
+    stale_ = {};
+    const bool sound = world_.damage == Damage::none;
     Plan plan;
     plan.clients = 3;
     plan.operations = 10;
     plan.clean_stop = true;
-    plan.settles = true;
+    plan.settles = sound;
     run_life(plan);
+    if (!sound) return;
     if (!over()) fsck();
     if (!over()) run_life({});
 }

@@ -18,6 +18,7 @@ struct SimulationResult {
     std::uint64_t lives = 0;
     std::uint64_t crash_points = 0;      // power cuts
     std::uint64_t recovery_crashes = 0;  // of these, before the store was open
+    std::uint64_t deep_crashes = 0;      // of these, of the third start in a row or later
     std::uint64_t kills = 0;
     std::uint64_t clean_stops = 0;
     std::uint64_t refused_openings = 0;  // after damage

@@ -2,13 +2,6 @@
 
 namespace orbitalreg::sim {
 
-namespace {
-
-// What a handler costs in virtual time at most: enough for timers to fall between any two of them.
-constexpr std::uint64_t kHandlerNsMax = 20'000;
-
-}  // namespace
-
 SimScheduler::TimerId SimScheduler::start_timer(std::int64_t deadline_ns, SimTask task) {
     const TimerId timer{deadline_ns, ++timer_sequence_};
     timers_.emplace(timer, std::move(task));
@@ -32,11 +25,17 @@ void SimScheduler::take_due_timers() {
 bool SimScheduler::step_ready() {
     if (ready_.empty()) return false;
     ++steps_;
-    now_ns_ += static_cast<std::int64_t>(random_.below(kHandlerNsMax));
+    now_ns_ +=
+        static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(pace_.handler_ns_max)));
     const std::size_t chosen = random_.below(ready_.size());
     std::swap(ready_[chosen], ready_.back());
     SimTask task = std::move(ready_.back());
     ready_.pop_back();
+    if (random_.one_in(pace_.delay_one_in)) {
+        const auto by = random_.below(static_cast<std::uint64_t>(pace_.delay_ns_max));
+        start_timer(now_ns_ + 1 + static_cast<std::int64_t>(by), std::move(task));
+        return true;
+    }
     task.run();
     return true;
 }

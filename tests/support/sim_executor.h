@@ -53,6 +53,14 @@ private:
 
 class SimExecutor;
 
+// How time passes while handlers are ready. Slow handlers let timers fall between any two of them; a delayed one comes
+// after everything that would have followed it.
+struct SimPace {
+    std::int64_t handler_ns_max = 20'000;
+    std::uint64_t delay_one_in = 0;  // handlers; 0: none
+    std::int64_t delay_ns_max = 0;
+};
+
 class SimScheduler : public asio::execution_context {
 public:
     using TimerId = std::pair<std::int64_t, std::uint64_t>;
@@ -68,6 +76,7 @@ public:
     // The timer's task becomes ready at once; false when it ran already.
     bool cancel_timer(TimerId timer);
 
+    void set_pace(const SimPace& pace) noexcept { pace_ = pace; }
     std::int64_t now_ns() const noexcept { return now_ns_; }
     void advance_ns(std::int64_t by) noexcept { now_ns_ += by; }
 
@@ -86,6 +95,7 @@ private:
     void take_due_timers();
 
     SimRandom random_;
+    SimPace pace_;
     std::vector<SimTask> ready_;
     std::map<TimerId, SimTask> timers_;
     std::int64_t now_ns_;

@@ -107,8 +107,9 @@ Awaitable<void> Checkpointer::run_due(std::shared_ptr<Checkpointer> self) {
 Awaitable<void> Checkpointer::run_hourly(std::shared_ptr<Checkpointer> self,
                                          std::shared_ptr<HourlyWaker> waker) {
     co_await asio::this_coro::throw_if_cancelled(false);
+    self->hourly_ =
+        waker;  // one that ends at once leaves its slot to a last handler, which looks at it
     if (self->stopped_) co_return;
-    self->hourly_ = waker;
     waker->started = true;
     Clock& clock = self->environment_.clock;
     const std::int64_t until_ns =

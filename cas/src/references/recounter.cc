@@ -67,18 +67,23 @@ Awaitable<void> Recounter::run_at_intervals(std::weak_ptr<Recounter> owner,
     }
 }
 
+// The steps have names: GCC 12 destroys what a temporary in an awaited call captured once more when the coroutine goes on.
 Awaitable<Result<Recount::Finding>> Recounter::run() {
-    auto recount = std::make_shared<Recount>(blobs_, catalog_);
-    ORB_CO_TRY(co_await log_->between_frames([recount] { recount->begin(); }));
-    auto more = std::make_shared<bool>(true);
+    const auto recount = std::make_shared<Recount>(blobs_, catalog_);
+    const auto more = std::make_shared<bool>(true);
+    const std::function<void()> begin = [recount] { recount->begin(); };
+    const std::function<void()> step = [recount, more] { *more = recount->step(); };
+    const std::function<void()> end = [recount] { recount->end(); };
+    ORB_CO_TRY(co_await log_->between_frames(begin));
     bool fits = true;
     while (*more && fits && !stopped_) {
-        ORB_CO_TRY(co_await log_->between_frames([recount, more] { *more = recount->step(); }));
+        ORB_CO_TRY(co_await log_->between_frames(step));
+        if (abandoned_) co_return fail(Errc::stopped);
         fits = recount->side_bytes() <= side_bytes_max_;
     }
     if (!*more) co_return recount->finding();
     if (abandoned_) co_return fail(Errc::stopped);
-    ORB_CO_TRY(co_await log_->between_frames([recount] { recount->end(); }));
+    ORB_CO_TRY(co_await log_->between_frames(end));
     co_return fail(stopped_ ? Errc::stopped : Errc::overloaded);
 }
 

@@ -3,6 +3,9 @@
 #include "base/fields.h"
 #include "cas/no_catalog.h"
 #include "cas/walked_table.h"
+#include "references/recounter.h"
+#include "support/sim_clock.h"
+#include "support/sim_io.h"
 
 #include <gtest/gtest.h>
 
@@ -116,6 +119,47 @@ TEST_F(RecountOfMany, GivenUpItLeavesNothingBehind) {
     while (again.step()) {
     }
     EXPECT_EQ(again.finding().mismatches, 0u);
+}
+
+// Steps between frames, each a while after it was asked for.
+class LaterSteps final : public Committer {
+public:
+    explicit LaterSteps(sim::SimClock& clock) : clock_{clock} {}
+    Awaitable<Result<Committed>> commit(Group) override { co_return fail(Errc::read_only); }
+    Awaitable<Result<void>> between_frames(std::function<void()> step) override {
+        co_await clock_.sleep_until(clock_.steady_ns() + 1'000'000);
+        step();
+        co_return ok();
+    }
+
+private:
+    sim::SimClock& clock_;
+};
+
+// Goal: a recount in the background outlives each of its steps. Method: rows that take many steps, and an interval so short
+// that the store's own coroutine runs it.
+TEST_F(RecountOfMany, RunsInTheBackgroundToItsEnd) {
+    sim::SimRandom chance{3};
+    sim::SimDisk disk{sim::SimDiskMode::strict};
+    sim::SimTrace trace;
+    sim::SimIo io{disk, chance, trace, {}};
+    sim::SimScheduler scheduler{5};
+    sim::SimClock clock{scheduler};
+    Metrics metrics;
+    LaterSteps steps{clock};
+    StoreOptions options;
+    options.recount_interval_ms = 1;
+    const auto executor = scheduler.executor();
+    blobs.hold(BlobId{7});  // counted wrong
+    std::string reason;
+    const auto recounter = std::make_shared<Recounter>(
+        StoreEnvironment{io, clock, chance, null_log(), metrics, {executor}, executor, true},
+        options, blobs, edges);
+    recounter->on_mismatch = [&reason](std::string what) { reason = std::move(what); };
+    recounter->start(steps);
+    EXPECT_TRUE(scheduler.run_until([&reason] { return !reason.empty(); }, 100'000));
+    EXPECT_EQ(reason, "the recount found 1 blobs whose references are counted wrong");
+    recounter->abandon();
 }
 
 }  // namespace
