@@ -51,6 +51,8 @@ cas::StoreOptions store_options(const frontend::Config& config) {
     options.scrub_full_every_ms = config.scrub.full_every.count();
     options.scrub_digest_every = config.scrub.digest_every;
     options.damage_marks_per_minute_max = config.scrub.marks_per_minute;
+    options.compaction_interval_ms = config.compaction.interval.count();
+    options.compaction_rate_bytes_per_s = config.compaction.rate_bytes;
     options.gc_interval_ms = config.gc.interval.count();
     options.gc_grace_ms = config.gc.grace.count();
     options.gc_paused = config.gc.paused;

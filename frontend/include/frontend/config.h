@@ -66,6 +66,13 @@ struct ScrubConfig {
     friend bool operator==(const ScrubConfig&, const ScrubConfig&) = default;
 };
 
+struct CompactionConfig {
+    std::chrono::milliseconds interval{60'000};  // 0: only when asked
+    std::uint64_t rate_bytes = 1_GiB;            // a second; 0: without a bound
+
+    friend bool operator==(const CompactionConfig&, const CompactionConfig&) = default;
+};
+
 struct GcConfig {
     std::chrono::milliseconds interval{3'600'000};
     std::chrono::milliseconds grace{24 * 3'600'000LL};
@@ -85,6 +92,7 @@ struct Config {
     std::chrono::milliseconds stop_grace{30'000};
     UploadsConfig uploads;
     ScrubConfig scrub;
+    CompactionConfig compaction;
     GcConfig gc;
     bool auto_create_projects = true;
     std::string default_project = "library";

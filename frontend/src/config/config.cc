@@ -294,6 +294,7 @@ std::vector<std::string> restart_needed(const Config& running, const Config& loa
              running.threads == loaded.threads && running.stop_grace == loaded.stop_grace,
          "http, admin");
     note(running.uploads == loaded.uploads, "uploads");
+    note(running.compaction == loaded.compaction, "compaction");
     note(running.scrub == loaded.scrub, "scrub");
     note(running.gc == loaded.gc, "gc");
     note(running.auto_create_projects == loaded.auto_create_projects &&

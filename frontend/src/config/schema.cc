@@ -195,6 +195,8 @@ constexpr auto kKeys = std::to_array<Key>({
     ORB_KEY("gc.paused", set_bool(config.gc.paused, text)),
     ORB_KEY("gc.damaged_keep", set_duration(config.gc.damaged_keep, text, milliseconds{0})),
     to_come("gc.scrub_on_delete", "false"),
+    ORB_KEY("compaction.interval", set_duration(config.compaction.interval, text, milliseconds{0})),
+    ORB_KEY("compaction.rate", set_size(config.compaction.rate_bytes, text, 0, 1ULL << 40)),
     ORB_KEY("scrub.rate", set_size(config.scrub.rate_bytes, text, 0, 1ULL << 40)),
     ORB_KEY("scrub.full_every", set_duration(config.scrub.full_every, text, milliseconds{60'000})),
     ORB_KEY("scrub.digest_every", set_number(config.scrub.digest_every, text, 0, 1'000'000)),

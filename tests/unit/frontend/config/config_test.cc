@@ -92,6 +92,7 @@ projects:
 TEST(Config, AcceptsKeysToComeAtTheirDefaults) {
     const auto loaded = load(R"(
 gc: { interval: 1h, grace: 24h, paused: false, damaged_keep: 7d, scrub_on_delete: false }
+compaction: { interval: 1m, rate: 1GiB }
 scrub: { rate: 50MiB, full_every: 30d, digest_every: 4, marks_per_minute: 16 }
 http: { tls: { certificate: "", key: "", client_ca: "" }, trusted_proxies: [] }
 uploads: { durable_patch: true, open_per_principal: 1000 }
