@@ -40,6 +40,9 @@ cas::StoreOptions store_options(const frontend::Config& config) {
     options.lane_target_bytes = config.storage.lane_bytes;
     options.lanes_writing_max = config.storage.lanes_writing_max;
     options.memory_limit_bytes = config.storage.memory_limit_bytes;
+    options.checkpoint_interval_bytes = config.storage.checkpoint_interval_bytes;
+    options.checkpoint_after_ms = config.storage.checkpoint_after.count();
+    options.checkpoint_at_stop_bytes = config.storage.checkpoint_at_stop_bytes;
     if (const auto limit = config.server.limits.blob_bytes; limit > 0) {
         options.blob_size_max_bytes = std::min(limit, options.blob_size_max_bytes);
     }

@@ -44,6 +44,9 @@ struct StorageConfig {
     std::uint64_t lane_bytes = 1_GiB;
     std::uint32_t lanes_writing_max = 256;
     std::uint64_t memory_limit_bytes = 1_GiB;
+    std::uint64_t checkpoint_interval_bytes = 0;  // 0: by the last one's size
+    std::chrono::milliseconds checkpoint_after{3'600'000};
+    std::uint64_t checkpoint_at_stop_bytes = 1_MiB;
 
     friend bool operator==(const StorageConfig&, const StorageConfig&) = default;
 };

@@ -124,6 +124,13 @@ Trouble apply_log_segment(Config& config, std::string_view text) {
     return std::nullopt;
 }
 
+Trouble apply_checkpoint_interval(Config& config, std::string_view text) {
+    auto& interval = config.storage.checkpoint_interval_bytes;
+    if (auto trouble = set_size(interval, text, 0, kSizeMax)) return trouble;
+    if (interval != 0 && interval < 16_MiB) return "must be 0, or at least 16MiB";
+    return std::nullopt;
+}
+
 Trouble apply_external_url(Config& config, std::string_view text) {
     if (!text.empty() && !text.starts_with("http://") && !text.starts_with("https://")) {
         return wrong(text, "a URL that begins with https:// or http://");
@@ -189,6 +196,11 @@ constexpr auto kKeys = std::to_array<Key>({
             set_number(config.storage.lanes_writing_max, text, 1, 4096)),
     ORB_KEY("storage.memory_limit",
             set_size(config.storage.memory_limit_bytes, text, 64_MiB, kSizeMax)),
+    {"storage.checkpoint_interval", apply_checkpoint_interval, {}},
+    ORB_KEY("storage.checkpoint_after",
+            set_duration(config.storage.checkpoint_after, text, milliseconds{1000})),
+    ORB_KEY("storage.checkpoint_at_stop",
+            set_size(config.storage.checkpoint_at_stop_bytes, text, 0, kSizeMax)),
     {"storage.verify_reads", apply_verify_reads, {}},
     ORB_KEY("gc.interval", set_duration(config.gc.interval, text, milliseconds{100})),
     ORB_KEY("gc.grace", set_duration(config.gc.grace, text, milliseconds{0})),

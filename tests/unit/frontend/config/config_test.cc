@@ -57,7 +57,8 @@ TEST(Config, ReadsWhatExists) {
     const auto loaded = load(R"(
 version: 1
 log: { level: debug, format: text }
-storage: { path: /data, io: threads, durability: none, lane_size: 64MiB, memory_limit: 512MiB }
+storage: { path: /data, io: threads, durability: none, lane_size: 64MiB, memory_limit: 512MiB,
+           checkpoint_interval: 2GiB, checkpoint_after: 10m, checkpoint_at_stop: 0 }
 http:
   addr: "[::1]:6000"
   external_url: https://reg.example/
@@ -78,6 +79,9 @@ projects:
     EXPECT_EQ(config.storage.io, IoBackend::threads);
     EXPECT_FALSE(config.storage.durable);
     EXPECT_EQ(config.storage.lane_bytes, 64_MiB);
+    EXPECT_EQ(config.storage.checkpoint_interval_bytes, 2_GiB);
+    EXPECT_EQ(config.storage.checkpoint_after, std::chrono::minutes{10});
+    EXPECT_EQ(config.storage.checkpoint_at_stop_bytes, 0U);
     EXPECT_EQ(config.server.address, "[::1]:6000");
     EXPECT_EQ(config.server.external_url, "https://reg.example");
     EXPECT_EQ(config.server.admin_address, "");
@@ -109,6 +113,8 @@ TEST(Config, NamesLineAndPathOfAMistake) {
               "1 http.addr: `here` is not an IP address with a port, such as 127.0.0.1:5000");
     EXPECT_EQ(error_of("log: { level: loud }"),
               "1 log.level: `loud` is not one of: debug, info, warn, error");
+    EXPECT_EQ(error_of("storage: { checkpoint_interval: 1MiB }"),
+              "1 storage.checkpoint_interval: must be 0, or at least 16MiB");
     EXPECT_EQ(error_of("http: 5\n"), "1 http: must be a section with keys");
     EXPECT_EQ(error_of("log: { level: [info] }"), "1 log.level: takes a single value");
     EXPECT_EQ(error_of("log: { level: info, level: warn }"), "1 log.level: given twice");
