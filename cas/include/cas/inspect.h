@@ -80,7 +80,8 @@ struct RepairReport {
     std::vector<std::string> left;  // and what could not be
 };
 
-// Puts right what costs nothing: copies of the superblock, headers of lane records whose blob verifies as a whole. Adds and
+// Puts right what costs nothing: copies of the superblock, pieces of one copy of the checkpoint that the other one
+// has, headers of lane records whose blob verifies as a whole. Adds and
 // moves (into lost+found/), never drops. Holds the directory exclusively. `catalog` must be empty. Errc::log_corrupt when
 // acknowledged frames are damaged: then nothing behind the superblock is touched.
 Result<RepairReport> repair(Io& io, CatalogMachine& catalog, Log& log);

@@ -8,7 +8,7 @@
 #include "log/recovery.h"
 
 #include <cerrno>
-#include <set>
+#include <map>
 #include <string>
 
 namespace orbitalreg::cas {
@@ -17,25 +17,31 @@ namespace {
 using Copies = CheckpointReader::Copies;
 using Severity = FsckFinding::Severity;
 
-// Offsets of what is bad in one copy; the whole copy counts as the piece at 0 when it cannot be opened.
+Copies only(CheckpointCopy copy) noexcept {
+    return copy == CheckpointCopy::a ? Copies::only_a : Copies::only_b;
+}
+
+// What one copy lacks, by offset. Without header, index and footer in either copy nothing is known of the rest.
 struct CopyCheck {
-    std::set<std::uint64_t> bad;
-    bool unusable = false;
-    ErrorCode error;
+    std::map<std::uint64_t, ErrorCode> bad;
+    bool missing = false;
+    ErrorCode unusable;
 };
 
-CopyCheck check_copy(Io& io, const Superblock& superblock, Copies copies) {
+CopyCheck check_copy(Io& io, const Superblock& superblock, CheckpointCopy copy) {
     CopyCheck check;
-    CheckpointReader reader{
-        io, log_identity(superblock), checkpoint_name(superblock), {.copies = copies}};
-    if (const auto opened = reader.open(); !opened) {
-        check.unusable = true;
-        check.error = reader.flaws().empty() ? opened.error() : reader.flaws().front().error;
-        return check;
+    CheckpointReader reader{io,
+                            log_identity(superblock),
+                            checkpoint_name(superblock),
+                            {.copies = only(copy), .lend_index = true}};
+    if (const auto opened = reader.open(); !opened) check.unusable = opened.error();
+    for (std::size_t i = 0; !check.unusable && i < reader.blocks().size(); ++i) {
+        static_cast<void>(reader.next());  // flaws() has it
     }
-    for (std::size_t i = 0; i < reader.blocks().size(); ++i) {
-        const auto block = reader.next();
-        if (!block) check.bad.insert(reader.blocks()[i].offset);
+    for (const CheckpointReader::Flaw& flaw : reader.flaws()) {
+        if (flaw.copy != copy) continue;
+        check.bad[flaw.offset] = flaw.error;
+        check.missing = check.missing || flaw.error == errno_code(ENOENT);
     }
     return check;
 }
@@ -47,33 +53,30 @@ std::string place(const Superblock& superblock, CheckpointCopy copy, std::uint64
 void report_copy(const Superblock& superblock, CheckpointCopy copy, const CopyCheck& own,
                  const CopyCheck& other, FsckReport& report) {
     static constexpr std::string_view kMended =
-        "the other copy has it, and the next start for writing writes it back";
-    if (own.unusable) {
-        const bool missing = own.error == errno_code(ENOENT);
-        add_finding(
-            report, other.unusable ? Severity::loss : Severity::repairable,
-            missing ? "checkpoint_copy_missing" : "checkpoint_copy_invalid",
-            place(superblock, copy, 0),
-            own.error.message() + ": " +
-                (other.unusable ? "no copy is left to read the rows from" : std::string{kMended}));
+        "the other copy has it, and fsck --repair writes it back";
+    if (own.unusable || own.missing) {
+        const bool lost = own.unusable || other.missing;
+        add_finding(report, lost ? Severity::loss : Severity::repairable,
+                    own.missing ? "checkpoint_copy_missing" : "checkpoint_copy_invalid",
+                    place(superblock, copy, 0),
+                    lost ? "no copy is left to read the rows from" : std::string{kMended});
+        return;
     }
-    for (const std::uint64_t offset : own.bad) {
-        const bool lost = other.unusable || other.bad.contains(offset);
+    for (const auto& [offset, error] : own.bad) {
+        const bool lost = other.missing || other.bad.contains(offset);
         add_finding(report, lost ? Severity::loss : Severity::repairable,
                     lost ? "checkpoint_block_lost" : "checkpoint_block_invalid",
                     place(superblock, copy, offset),
-                    lost ? "a block of rows is bad in both copies: what the log no longer holds of "
-                           "them is lost"
-                         : std::string{kMended});
+                    lost ? "bad in both copies: what the log no longer holds of these rows is lost"
+                         : error.message() + ": " + std::string{kMended});
     }
 }
 
 Result<void> dump_copy(Io& io, const Superblock& superblock, CheckpointCopy copy,
                        const std::function<void(std::string_view)>& line) {
-    const Copies copies = copy == CheckpointCopy::a ? Copies::only_a : Copies::only_b;
     const std::string file = checkpoint_path(copy, superblock.checkpoint_id);
     CheckpointReader reader{
-        io, log_identity(superblock), checkpoint_name(superblock), {.copies = copies}};
+        io, log_identity(superblock), checkpoint_name(superblock), {.copies = only(copy)}};
     const auto header = reader.open();
     if (!header) {
         line(JsonLine{}.text("file", file).flag("valid", false).end());
@@ -114,8 +117,8 @@ Result<void> dump_copy(Io& io, const Superblock& superblock, CheckpointCopy copy
 
 void check_checkpoint(Io& io, const Superblock& superblock, FsckReport& report) {
     if (superblock.checkpoint_id == 0) return;
-    const CopyCheck a = check_copy(io, superblock, Copies::only_a);
-    const CopyCheck b = check_copy(io, superblock, Copies::only_b);
+    const CopyCheck a = check_copy(io, superblock, CheckpointCopy::a);
+    const CopyCheck b = check_copy(io, superblock, CheckpointCopy::b);
     report_copy(superblock, CheckpointCopy::a, a, b, report);
     report_copy(superblock, CheckpointCopy::b, b, a, report);
 }

@@ -1,10 +1,11 @@
-// What fsck --repair does: superblock copies, then the headers of lane records. It adds and moves, and drops nothing: what a
+// What fsck --repair does: superblock copies, copies of the checkpoint, then the headers of lane records. It adds and moves, and drops nothing: what a
 // repaired page held before is kept in lost+found/.
 
 #include "cas/errors.h"
 #include "cas/inspect.h"
 #include "check/extent_check.h"
 #include "check/replayed_store.h"
+#include "checkpoint/checkpoint_files.h"
 #include "format/page_buffer.h"
 
 #include <algorithm>
@@ -173,6 +174,37 @@ Result<void> repair_superblock(Io& io, const SuperblockChoice& choice, RepairRep
     return ok();
 }
 
+// A copy is mended only where it is read first and the other one has what it lacks; so each has its turn.
+Result<void> repair_checkpoint(Io& io, const Superblock& superblock, RepairReport& report) {
+    if (superblock.checkpoint_id == 0) return ok();
+    using Copies = CheckpointReader::Copies;
+    for (const Copies copies : {Copies::both, Copies::both_from_b}) {
+        CheckpointReader reader{io,
+                                log_identity(superblock),
+                                checkpoint_name(superblock),
+                                {.copies = copies, .repair = true}};
+        const auto opened = reader.open();
+        if (opened) {
+            // What is lost in both copies does not keep the rest from being mended.
+            for (std::size_t i = 0; i < reader.blocks().size(); ++i) {
+                static_cast<void>(reader.next());
+            }
+        }
+        ORB_TRY(reader.close());
+        for (const CheckpointReader::Flaw& flaw : reader.flaws()) {
+            const std::string where = checkpoint_path(flaw.copy, superblock.checkpoint_id) +
+                                      " offset " + std::to_string(flaw.offset);
+            if (flaw.repaired) {
+                report.done.push_back(where + ": written anew from the other copy");
+            } else if (copies == Copies::both) {
+                report.left.push_back(where + ": " + flaw.error.message() +
+                                      ", and the other copy does not have it either");
+            }
+        }
+    }
+    return ok();
+}
+
 }  // namespace
 
 Result<RepairReport> repair(Io& io, CatalogMachine& catalog, Log& log) {
@@ -181,6 +213,7 @@ Result<RepairReport> repair(Io& io, CatalogMachine& catalog, Log& log) {
     const Superblock& superblock = opened.choice.superblock;
     ORB_TRY(check_superblock_supported(superblock, true));
     ORB_TRY(repair_superblock(io, opened.choice, report));
+    ORB_TRY(repair_checkpoint(io, superblock, report));
     ReplayedStore store{io, superblock, catalog, log};
     ORB_TRY(const auto replayed, store.replay(nullptr));
     // Where acknowledged frames are damaged the rows are not known to be the last word.

@@ -17,21 +17,30 @@ std::size_t index_of(CheckpointCopy copy) noexcept { return static_cast<std::siz
 
 }  // namespace
 
-bool CheckpointReader::wanted(CheckpointCopy copy) const noexcept {
-    switch (options_.copies) {
+CheckpointReader::Copies CheckpointReader::wanted() const noexcept {
+    if (opened_ || !options_.lend_index) return options_.copies;
+    return options_.copies == Copies::only_a ? Copies::both : Copies::both_from_b;
+}
+
+std::span<const CheckpointCopy> CheckpointReader::copies() const noexcept {
+    static constexpr CheckpointCopy kOrder[] = {CheckpointCopy::a, CheckpointCopy::b,
+                                                CheckpointCopy::a};
+    const std::span<const CheckpointCopy> order{kOrder};
+    switch (wanted()) {
         case Copies::only_a:
-            return copy == CheckpointCopy::a;
+            return order.first(1);
         case Copies::only_b:
-            return copy == CheckpointCopy::b;
+            return order.subspan(1, 1);
+        case Copies::both_from_b:
+            return order.subspan(1);
         case Copies::both:
             break;
     }
-    return true;
+    return order.first(2);
 }
 
 void CheckpointReader::open_files() {
-    for (const CheckpointCopy copy : kCheckpointCopies) {
-        if (!wanted(copy)) continue;
+    for (const CheckpointCopy copy : copies()) {
         const std::string path = checkpoint_path(copy, name_.id);
         auto opened = io_.open(path, {.write = options_.repair, .direct = true});
         if (!opened && opened.error() == errno_code(ENOENT) && options_.repair) {
@@ -61,8 +70,7 @@ Result<void> CheckpointReader::read_piece(std::uint64_t offset, MutableByteView 
                                           const Check& check) {
     const std::size_t first_flaw = flaws_.size();
     ErrorCode worst = Errc::checkpoint_corrupt;
-    for (const CheckpointCopy copy : kCheckpointCopies) {
-        if (!wanted(copy)) continue;
+    for (const CheckpointCopy copy : copies()) {
         File* const file = files_[index_of(copy)].get();
         const Result<void> read = file != nullptr ? read_from(file, offset, piece, check)
                                                   : fail(open_errors_[index_of(copy)]);
@@ -115,6 +123,7 @@ Result<CheckpointHeader> CheckpointReader::open() {
         ORB_TRY(header, decode_checkpoint_header(piece, name_.id, identity_.uuid, identity_.seed));
         return header.lsn == name_.lsn ? ok() : Result<void>{fail(Errc::bad_format)};
     }));
+    opened_ = true;
     return header;
 }
 

@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,11 @@ namespace orbitalreg::cas {
 
 class CheckpointReader {
 public:
-    enum class Copies : std::uint8_t { both, only_a, only_b };
+    enum class Copies : std::uint8_t { both, both_from_b, only_a, only_b };
     struct Options {
         Copies copies = Copies::both;
+        // Of a copy read alone: what says where its rows are may come from the other one. flaws() has what it lacks.
+        bool lend_index = false;
         bool repair = false;  // write good pieces over bad ones
         Durability durability = Durability::full;
     };
@@ -63,7 +66,9 @@ public:
 private:
     using Check = std::function<Result<void>(MutableByteView piece)>;
 
-    bool wanted(CheckpointCopy copy) const noexcept;
+    // Those wanted, the one to read from first.
+    Copies wanted() const noexcept;
+    std::span<const CheckpointCopy> copies() const noexcept;
     void open_files();
     Result<void> read_piece(std::uint64_t offset, MutableByteView piece, const Check& check);
     Result<void> read_from(File* file, std::uint64_t offset, MutableByteView piece,
@@ -78,6 +83,7 @@ private:
     std::array<std::unique_ptr<File>, 2> files_;
     std::array<ErrorCode, 2> open_errors_;
     std::array<bool, 2> written_{};
+    bool opened_ = false;  // header, index and footer are read
     CheckpointFooter footer_;
     std::vector<CheckpointIndexEntry> entries_;
     std::uint32_t next_ = 0;

@@ -110,6 +110,7 @@ private:
     bool room_for_content();
     Result<void> admit(Group& group, Change& change, const FrameContext& frame);
     void publish_metrics();
+    std::uint64_t memory_used(MemoryShare share) const;
 
     StoreEnvironment environment_;
     MemoryLedger ledger_;
@@ -169,6 +170,12 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
     return ok();
 }
 
+// Old images of rows are not refused when their share is used up, they hold up frames: who walks the tables counts them.
+std::uint64_t StoreOfRooms::memory_used(MemoryShare share) const {
+    if (share == MemoryShare::checkpoint_side_table) return log_->stats().checkpoint_side_bytes;
+    return ledger_.used(share);
+}
+
 void StoreOfRooms::publish_metrics() {
     Metrics& metrics = environment_.metrics;
     metrics.gauge_function("blobs", "Blobs stored.", {},
@@ -182,7 +189,10 @@ void StoreOfRooms::publish_metrics() {
                                     MemoryShare::checkpoint_side_table, MemoryShare::metadata}) {
         metrics.gauge_function("memory_bytes", "Memory in use, by share of the limit.",
                                {{"share", std::string{to_string(share)}}},
-                               [this, share] { return static_cast<double>(ledger_.used(share)); });
+                               [this, share] { return static_cast<double>(memory_used(share)); });
+        metrics.gauge_function("memory_limit_bytes", "What each share of the memory may use.",
+                               {{"share", std::string{to_string(share)}}},
+                               [this, share] { return static_cast<double>(ledger_.limit(share)); });
     }
     metrics.gauge_function(
         "log_bytes_since_checkpoint", "Bytes of the log that a start would replay.", {},
