@@ -66,6 +66,8 @@ public:
     // What a checkpoint holds of the catalog, in the order in which rows are loaded; the tables live as long as the
     // machine. After load() of every row the state is as if the frames up to the checkpoint had been applied.
     virtual std::vector<CheckpointTable*> checkpoint_tables() = 0;
+    // The blobs of a checkpoint are loaded, the catalog's rows come next: none of them names a blob from `end` on.
+    virtual void blobs_loaded(BlobId /*end*/) noexcept {}
     // The tables whose rows are references, to be walked for a recount, perhaps while those above are walked too.
     virtual std::vector<CheckpointTable*> recount_tables() = 0;
     // Calls `edge` once for each reference of a row that one of them walked.

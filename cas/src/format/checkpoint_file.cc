@@ -192,6 +192,7 @@ Result<CheckpointFooter> decode_checkpoint_footer(ByteView page, std::uint64_t i
         footer.id == id && footer.lsn != 0 && load_le<std::uint32_t>(p + footer_at::zero) == 0 &&
         footer.index_offset >= kPageSize && footer.index_offset % kPageSize == 0 &&
         footer.index_bytes == std::uint64_t{footer.blocks} * kCheckpointIndexEntrySize &&
+        footer.index_offset <= offset &&
         footer.index_offset + round_up(footer.index_bytes, kPageSize) == offset &&
         all_zero(page.subspan(footer_at::end));
     if (!sane) return fail(Errc::bad_format);

@@ -65,6 +65,7 @@ Result<void> BlobTable::StoredRows::load(ByteView bytes) const {
     // In the order of ids.
     if (!fields.done() || id < table->end_id_.load(std::memory_order_relaxed) || id == UINT32_MAX)
         return fail(Errc::bad_format);
+    if (table->id_plausible && !table->id_plausible(BlobId{id})) return fail(Errc::bad_format);
     if ((row.flags & kInUse) == 0 || (row.flags & ~kFlags) != 0 || row.file == 0 || row.uid == 0)
         return fail(Errc::bad_format);
     std::copy(hash.begin(), hash.end(), row.digest.begin());
@@ -75,6 +76,7 @@ Result<void> BlobTable::StoredRows::load(ByteView bytes) const {
 // The index, made at once: each shard in its final size.
 Result<void> BlobTable::StoredRows::loaded() const {
     if (!table->index_loaded_rows()) return fail(Errc::bad_format);
+    if (table->on_loaded) table->on_loaded(BlobId{table->end_id_.load(std::memory_order_relaxed)});
     return ok();
 }
 

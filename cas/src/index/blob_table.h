@@ -136,6 +136,11 @@ public:
     // The rows by id, table 1 of a checkpoint; and {id, references} of every row, which a recount walks beside it.
     CheckpointTable& checkpoint_table() noexcept { return stored_; }
     CheckpointTable& count_table() noexcept { return counts_; }
+    // Rows of a checkpoint, one of which says an id that the store cannot have given out, or that is out of order, are
+    // refused before memory is taken for it. Set before they are loaded; without it every id is as good as another.
+    std::function<bool(BlobId)> id_plausible;
+    // Called once they are: ids of blobs are below `end`.
+    std::function<void(BlobId end)> on_loaded;
     // While a checkpoint is loaded, all rows being there: one reference more. False for an id that names no blob.
     bool load_reference(BlobId id) noexcept;
 

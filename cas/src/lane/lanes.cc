@@ -154,9 +154,12 @@ std::vector<CheckpointTable*> Lanes::checkpoint_tables() {
     for (CheckpointTable* const table : rooms_->uploads.checkpoint_tables()) {
         tables.push_back(table);
     }
-    tables.push_back(&rooms_->ids.checkpoint_table());
     return tables;
 }
+
+CheckpointTable& Lanes::id_table() { return rooms_->ids.checkpoint_table(); }
+
+std::uint64_t Lanes::uids_end() const { return rooms_->ids.end(IdKind::uid); }
 
 Result<void> Lanes::open(CommitLog& log) {
     rooms_->uploads_open->set(static_cast<std::int64_t>(rooms_->uploads.open_count()));

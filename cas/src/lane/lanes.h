@@ -86,8 +86,10 @@ public:
     // The records above, in the order of the log; a blob_commit after its row was inserted or
     // replaced.
     void apply(const FrameContext& frame, const AppliedRecord& record) noexcept override;
-    // Lanes, open sessions, closed ones, ids.
+    // Lanes, open sessions, closed ones.
     std::vector<CheckpointTable*> checkpoint_tables() override;
+    CheckpointTable& id_table() override;
+    std::uint64_t uids_end() const override;
 
     // After CommitLog::open(), before start(); blocking. Compares the marks of open uploads with
     // their lanes, removes lanes that no frame names, seals free lanes after an unclean stop, takes

@@ -113,9 +113,11 @@ Result<void> UploadRows::load(ByteView row) const {
     if (found == rows.end() || found->second.parts.size() != (number - 1) * kPartsPerRow) {
         return fail(Errc::bad_format);
     }
-    while (!fields.done()) {
+    std::size_t count = 0;
+    for (; count == 0 || !fields.done(); ++count) {
         const MarkPart part = decode_part(fields);
-        if (fields.failed() || !sane(part)) return fail(Errc::bad_format);
+        const bool fits = !fields.failed() && count < kPartsPerRow;
+        if (!fits || !sane(part)) return fail(Errc::bad_format);
         found->second.parts.push_back(part);
         space.add_mark(part.segment, part.size_bytes);
     }

@@ -59,11 +59,23 @@ Result<void> verify_blob_commit(const AppliedRecord& record) noexcept {
 
 }  // namespace
 
+StoreState::StoreState(BlobTable& blobs, LaneRecords& lanes, CatalogMachine& catalog,
+                       RecentDeletions& deletions)
+    : blobs_{blobs}, lanes_{lanes}, catalog_{catalog}, deletions_{deletions} {
+    blobs_.id_plausible = [this](BlobId blob) { return id_plausible(blob); };
+    blobs_.on_loaded = [this](BlobId end) { catalog_.blobs_loaded(end); };
+}
+
+// A blob gets a new id only while no old one is free, and each got a uid that no other had: there are no more ids than
+// uids. Twice as many, since an id whose frame was given up is lost until the store opens anew.
+bool StoreState::id_plausible(BlobId blob) const { return blob.value / 2 < lanes_.uids_end(); }
+
 Result<void> StoreState::verify(const AppliedRecord& record) const noexcept {
     if (record.owner == RecordOwner::catalog)
         return catalog_.verify({record.type, record.body, record.raw});
     switch (static_cast<RecordType>(record.type)) {
         case RecordType::blob_commit:
+            if (!id_plausible(record.blob)) return fail(Errc::bad_format);
             return verify_blob_commit(record);
         case RecordType::blob_damaged:
         case RecordType::blob_healed:
@@ -177,9 +189,9 @@ void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord>
     catalog_.apply(frame, catalog_group_, sink);
 }
 
-// The catalog's rows name blobs by id.
+// The blobs' ids are held against the uids given out, and the catalog's rows name blobs by id.
 std::vector<CheckpointTable*> StoreState::checkpoint_tables() {
-    std::vector<CheckpointTable*> tables{&blobs_.checkpoint_table()};
+    std::vector<CheckpointTable*> tables{&lanes_.id_table(), &blobs_.checkpoint_table()};
     for (CheckpointTable* const table : lanes_.checkpoint_tables()) tables.push_back(table);
     tables.push_back(&scrub_table_);
     for (CheckpointTable* const table : catalog_.checkpoint_tables()) tables.push_back(table);

@@ -21,8 +21,11 @@ class LaneRecords {
 public:
     virtual Result<void> verify(const AppliedRecord& record) const noexcept = 0;
     virtual void apply(const FrameContext& frame, const AppliedRecord& record) noexcept = 0;
-    // As in FrameTarget.
+    // As in FrameTarget; id_table() apart from the others.
     virtual std::vector<CheckpointTable*> checkpoint_tables() = 0;
+    virtual CheckpointTable& id_table() = 0;
+    // Below this, uids were given out or lost.
+    virtual std::uint64_t uids_end() const = 0;
 
 protected:
     ~LaneRecords() = default;
@@ -31,8 +34,7 @@ protected:
 class StoreState final : public FrameTarget {
 public:
     StoreState(BlobTable& blobs, LaneRecords& lanes, CatalogMachine& catalog,
-               RecentDeletions& deletions) noexcept
-        : blobs_{blobs}, lanes_{lanes}, catalog_{catalog}, deletions_{deletions} {}
+               RecentDeletions& deletions);
 
     Result<void> verify(const AppliedRecord& record) const noexcept override;
     void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept override;
@@ -44,6 +46,7 @@ public:
     const ScrubState& scrub() const noexcept { return scrub_; }
 
 private:
+    bool id_plausible(BlobId blob) const;
     void apply_blob_commit(const FrameContext& frame, const AppliedRecord& record);
     void apply_blob_delete(const FrameContext& frame, const AppliedRecord& record);
     void apply_lease(const FrameContext& frame, const AppliedRecord& record);

@@ -39,6 +39,10 @@ public:
     std::uint64_t link_count(cas::BlobId blob) const override { return images_.owner_count(blob); }
     void visit_references(const std::function<void(cas::BlobId)>& edge) const override;
     std::vector<cas::CheckpointTable*> checkpoint_tables() override;
+    void blobs_loaded(cas::BlobId end) noexcept override {
+        manifests_.expect_blobs_below(end.value);
+        images_.expect_blobs_below(end.value);
+    }
     std::vector<cas::CheckpointTable*> recount_tables() override;
     void visit_row_references(std::uint16_t table, ByteView row,
                               const std::function<void(cas::BlobId)>& edge) const override;

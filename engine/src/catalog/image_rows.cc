@@ -69,24 +69,25 @@ Result<void> ImageTable::NameRows::load(ByteView row) const {
     FieldReader fields{row};
     const auto number = fields.number<std::uint32_t>();
     const auto name = ImageName::parse(as_text(fields.rest()));
-    if (number < table->by_number_.size() || !name) return fail(kBadRow);
+    auto& written = table->written_numbers_;
+    const std::uint32_t last = written.empty() ? 0 : written.back();
+    if (number <= last || !name) return fail(kBadRow);
     auto& shard = table->shard_of(name.value().text());
     if (shard.find(name.value().text()) != nullptr) return fail(kBadRow);
-    for (auto free = static_cast<std::uint32_t>(table->by_number_.size()); free < number; ++free) {
-        table->by_number_.push_back(nullptr);
-        table->free_numbers_.push_back(free);
-    }
+    written.push_back(number);
     auto image = std::make_unique<Image>();
     image->name = name.value().text();
-    image->number = number;
+    image->number = static_cast<std::uint32_t>(table->by_number_.size());
     table->by_number_.push_back(image.get());
     shard.images.emplace(image->name, std::move(image));
     return ok();
 }
 
-Result<void> ImageTable::NameRows::loaded() const {
-    std::reverse(table->free_numbers_.begin(), table->free_numbers_.end());  // the lowest is next
-    return ok();
+// The number that a row of a checkpoint says, which is in the order of numbers but may leave some out.
+ImageTable::Image* ImageTable::image_of_row(std::uint32_t number) const noexcept {
+    const auto found = std::lower_bound(written_numbers_.begin(), written_numbers_.end(), number);
+    if (found == written_numbers_.end() || *found != number) return nullptr;
+    return by_number_[static_cast<std::size_t>(found - written_numbers_.begin()) + 1];
 }
 
 // --- manifests of image names ---
@@ -125,7 +126,7 @@ void ImageTable::HeldRows::encode(const ManifestKey& key, std::vector<std::byte>
 
 Result<void> ImageTable::HeldRows::load(ByteView row) const {
     FieldReader fields{row};
-    auto* image = table->image_of(fields.number<std::uint32_t>());
+    auto* image = table->image_of_row(fields.number<std::uint32_t>());
     const cas::BlobId manifest{fields.number<std::uint32_t>()};
     Referrer described;
     described.kind = static_cast<ManifestKind>(fields.number<std::uint8_t>());
@@ -183,7 +184,7 @@ void ImageTable::TagRows::encode(const TagKey& key, std::vector<std::byte>& row)
 
 Result<void> ImageTable::TagRows::load(ByteView row) const {
     FieldReader fields{row};
-    auto* image = table->image_of(fields.number<std::uint32_t>());
+    auto* image = table->image_of_row(fields.number<std::uint32_t>());
     const auto manifest = fields.number<std::uint32_t>();
     const auto tag = Tag::parse(as_text(fields.rest()));
     if (image == nullptr || !tag) return fail(kBadRow);
@@ -222,8 +223,9 @@ void ImageTable::LinkRows::encode(const LinkKey& key, std::vector<std::byte>& ro
 Result<void> ImageTable::LinkRows::load(ByteView row) const {
     FieldReader fields{row};
     const auto blob = fields.number<std::uint32_t>();
-    auto* image = table->image_of(fields.number<std::uint32_t>());
+    auto* image = table->image_of_row(fields.number<std::uint32_t>());
     if (image == nullptr || blob == 0 || !fields.done()) return fail(kBadRow);
+    if (blob >= table->loaded_blobs_end_) return fail(kBadRow);
     if (!image->links.insert(blob).second) return fail(kBadRow);
     table->owners_.change(cas::BlobId{blob}).insert(image->number);
     table->link_count_.fetch_add(1, std::memory_order_relaxed);
@@ -232,6 +234,7 @@ Result<void> ImageTable::LinkRows::load(ByteView row) const {
 
 // The last of an image name's rows.
 Result<void> ImageTable::LinkRows::loaded() const {
+    table->written_numbers_ = {};
     for (const auto* image : table->by_number_) {
         if (image != nullptr && image->links.empty() && image->manifests.empty())
             return fail(kBadRow);

@@ -72,6 +72,8 @@ public:
     // --- checkpoints: the sequencer, and whoever opens the store ---
     // In load order, behind the manifests.
     std::vector<cas::CheckpointTable*> checkpoint_tables();
+    // Rows that name a blob from `end` on are refused: memory goes with the largest id.
+    void expect_blobs_below(std::uint32_t end) noexcept { loaded_blobs_end_ = end; }
     // The manifests that image names hold, walked apart from the checkpoint.
     cas::CheckpointTable& recount_table() noexcept { return recounted_rows_; }
     static cas::BlobId held_manifest_of_row(ByteView row) noexcept;
@@ -123,7 +125,7 @@ private:
         std::optional<Key> next(const std::optional<Key>& after) const noexcept;
         void encode(Key number, std::vector<std::byte>& row) const;
         Result<void> load(ByteView row) const;
-        Result<void> loaded() const;
+        Result<void> loaded() const { return ok(); }
     };
     struct HeldRows {
         using Key = ManifestKey;
@@ -155,6 +157,7 @@ private:
 
     Shard& shard_of(std::string_view image) const noexcept;
     Image* image_of(std::uint32_t number) const noexcept;
+    Image* image_of_row(std::uint32_t number) const noexcept;
     Image& obtain(Shard& shard, std::string_view image);
     void drop_if_empty(Shard& shard, Image& image);
     void before_change_of(const Image& image, std::uint32_t manifest);
@@ -177,6 +180,10 @@ private:
     BlobSets owners_;
     std::vector<Image*> by_number_{nullptr};  // 0 is no number
     std::vector<std::uint32_t> free_numbers_;
+    // While a checkpoint is loaded: the number that each image name had in it, from number 1 on. Names are numbered anew,
+    // without gaps, so that memory goes with their count and not with the largest number.
+    std::vector<std::uint32_t> written_numbers_;
+    std::uint32_t loaded_blobs_end_ = UINT32_MAX;
 
     std::atomic<std::uint64_t> manifest_count_{0};
     std::atomic<std::uint64_t> tag_count_{0};

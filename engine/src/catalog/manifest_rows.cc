@@ -65,6 +65,9 @@ Result<void> ManifestTable::Rows::load(ByteView bytes) const {
         if (children[i] == 0 || (i > 0 && children[i - 1] >= children[i]))
             return fail(cas::Errc::bad_format);
     }
+    const std::uint32_t last = children.empty() ? 0 : children.back();
+    if (std::max(last, decoded->manifest) >= table->loaded_blobs_end_)
+        return fail(cas::Errc::bad_format);
     for (const auto child : children) {
         table->users_.change(cas::BlobId{child}).insert(decoded->manifest);
     }

@@ -49,6 +49,8 @@ public:
     cas::CheckpointTable& checkpoint_table() noexcept { return walked_rows_; }
     // The same rows, walked apart from the checkpoint.
     cas::CheckpointTable& recount_table() noexcept { return recounted_rows_; }
+    // As in ImageTable.
+    void expect_blobs_below(std::uint32_t end) noexcept { loaded_blobs_end_ = end; }
     // Calls `edge` for each strong edge of a row that this process encoded.
     static void visit_row_children(ByteView row, const std::function<void(cas::BlobId)>& edge);
     // One image name more holds a loaded row. False when there is no such row.
@@ -97,6 +99,7 @@ private:
     std::map<std::uint32_t, Row> rows_;
     BlobSets users_;  // the manifests that have it as a child
     std::uint64_t edges_ = 0;
+    std::uint32_t loaded_blobs_end_ = UINT32_MAX;
 
     cas::WalkedTable<Rows> walked_rows_{number_of(TableNumber::manifests), {this}};
     cas::WalkedTable<Rows> recounted_rows_{number_of(TableNumber::manifests), {this}};

@@ -2,6 +2,7 @@
 // Method: random histories, applied between slices of random size; the copy that is loaded must have the fingerprint and
 // the references of that moment, keep its invariants, and end where the original ended when what came behind is replayed.
 
+#include "base/fields.h"
 #include "cas/errors.h"
 #include "support/loaded_rows.h"
 #include "unit/engine/catalog_fixture.h"
@@ -253,6 +254,37 @@ TEST(CatalogRows, ARecountSeesTheReferencesOfOneMoment) {
         }
         EXPECT_EQ(counted, references) << "seed " << seed;
     }
+}
+
+// A right checksum does not make a number right: memory goes with what is there, not with what a row says.
+TEST(CatalogRows, AnAbsurdNumberTakesNoMemory) {
+    const auto load = [](Catalog& catalog, std::size_t table, auto... numbers) {
+        std::vector<std::byte> row;
+        (FieldWriter{row}.number(numbers), ...);
+        return catalog.checkpoint_tables()[table]->load(row);
+    };
+    const auto manifest_row = [](std::uint32_t id, std::uint32_t child) {
+        std::vector<std::byte> row;
+        FieldWriter{row}.number(id).number(std::uint32_t{1}).number(std::uint64_t{5});
+        FieldWriter{row}.digest(digest_of("m")).number(child);
+        return row;
+    };
+    Catalog catalog{RegistryLimits{}};
+    catalog.blobs_loaded(cas::BlobId{100});
+    auto& manifests = *catalog.checkpoint_tables()[0];
+    EXPECT_FALSE(manifests.load(manifest_row(1, UINT32_MAX)));
+    EXPECT_FALSE(manifests.load(manifest_row(UINT32_MAX, 1)));
+    EXPECT_TRUE(manifests.load(manifest_row(1, 99)));
+    std::vector<std::byte> name;
+    FieldWriter{name}.number(UINT32_MAX).bytes(as_bytes("p/a"));
+    EXPECT_TRUE(catalog.checkpoint_tables()[1]->load(name));
+    const auto image = std::uint32_t{UINT32_MAX};
+    EXPECT_TRUE(load(catalog, 2, image, std::uint32_t{1}, std::uint8_t{1}, std::uint8_t{0}));
+    EXPECT_FALSE(load(catalog, 4, std::uint32_t{100}, image));
+    EXPECT_FALSE(load(catalog, 4, std::uint32_t{5}, std::uint32_t{1})) << "another image name's";
+    EXPECT_TRUE(load(catalog, 4, std::uint32_t{5}, image));
+    for (auto* table : catalog.checkpoint_tables()) EXPECT_TRUE(table->loaded());
+    catalog.check_invariants();
 }
 
 // No row from a disk may end the process; what is refused is refused with bad_format.

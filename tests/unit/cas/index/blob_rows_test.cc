@@ -165,5 +165,25 @@ TEST(BlobRows, RefuseWhatNoTableWrites) {
     EXPECT_FALSE(table.load_reference(BlobId{0xfe}));
 }
 
+// A right checksum does not make a number right: memory goes with the largest id.
+TEST(BlobRows, AnIdThatWasNeverGivenOutIsRefused) {
+    BlobTable blobs;
+    blobs.insert(BlobId{9}, Digest::of(DigestAlgorithm::sha256, as_bytes("a")), {true, 1, 1, 5, 1},
+                 1);
+    RowBatch rows;
+    blobs.checkpoint_table().begin_walk();
+    while (blobs.checkpoint_table().walk(rows, 100, 1'000'000)) {
+    }
+    BlobTable bounded;
+    BlobId end;
+    bounded.id_plausible = [](BlobId id) { return id.value < 10; };
+    bounded.on_loaded = [&end](BlobId below) { end = below; };
+    EXPECT_TRUE(load_rows(bounded.checkpoint_table(), rows));
+    EXPECT_EQ(end, BlobId{10});
+    BlobTable narrow;
+    narrow.id_plausible = [](BlobId id) { return id.value < 9; };
+    EXPECT_EQ(load_rows(narrow.checkpoint_table(), rows).error(), ErrorCode{Errc::bad_format});
+}
+
 }  // namespace
 }  // namespace orbitalreg::cas
