@@ -235,7 +235,7 @@ Awaitable<bool> Auditor::compare_blob(std::size_t image, std::size_t blob) {
     const SimBlob& content = universe_.blobs[blob];
     const std::string what = "blob " + std::to_string(blob);
     auto stream = co_await life_.store.read_blob(universe_.images[image], content.digest);
-    world_.history.set_time(life_.store.store_time_ms());
+    life_.note_time();
     const bool gone = !stream && ending_of(&stream.error()).verdict == Verdict::absent;
     if (gone && world_.history.collectable(found_, blob)) co_return true;
     if (!stream) co_return give_up(stream.error(), what);
@@ -278,6 +278,15 @@ Awaitable<bool> Auditor::compare_contents() {
         }
     }
     co_return !life_.io.crashed();
+}
+
+// A disk that did nothing worse than fail calls leaves no blob marked as damaged, and nothing that halts collection.
+void check_health(Life& life) {
+    if (life.content_excused()) return;
+    const cas::StoreStats stats = life.blobs.stats();
+    if (stats.damaged_blobs != 0) life.world.fail("audit: a sound blob is marked as damaged");
+    const std::string halted = life.blobs.collection().status().halted;
+    if (!halted.empty()) life.world.fail("audit: collection is halted: " + halted);
 }
 
 // Sessions that are closed for good make room for others; their outcome is asked for ever after.
@@ -335,12 +344,13 @@ Awaitable<void> audit(Life& life, bool& done) {
     if (complete) complete = co_await auditor.compare_contents();
     if (complete && !life.io.crashed()) {
         WorldState found = auditor.found();
-        world.history.set_time(life.store.store_time_ms());
+        life.note_time();
         const bool explained = world.history.settle(found);
         if (!explained && !world.state_excused()) {
             world.fail("audit: the store holds " + to_string(found) +
                        "\n  which no order of events explains: " + world.history.describe());
         }
+        check_health(life);
         recycle_sessions(world, found);
         world.history.reset(found);
     }

@@ -57,6 +57,8 @@ void add(SimulationResult& sum, const SimulationResult& one) {
     sum.io_calls += one.io_calls;
     sum.faults += one.faults;
     sum.fsck_runs += one.fsck_runs;
+    sum.blobs_collected += one.blobs_collected;
+    sum.blobs_kept += one.blobs_kept;
     sum.run_twice += one.run_twice;
 }
 

@@ -149,6 +149,12 @@ Operation choose_operation(SimWorld& world) {
     return operation;
 }
 
+// Somebody sets the clock.
+void jump_clock(Life& life) {
+    constexpr std::int64_t kYearNs = 365LL * 24 * 3600 * 1'000'000'000;
+    life.clock.jump_wall_ns(life.world.random.coin() ? 10 * kYearNs : -10 * kYearNs);
+}
+
 Awaitable<void> do_something(Life& life, ClientState& client) {
     SimWorld& world = life.world;
     ++world.operations;
@@ -180,6 +186,7 @@ Awaitable<void> run_client(Life& life) {
         --life.operations_left;
         co_await do_something(life, client);
         const Workload& workload = life.world.workload;
+        if (life.world.random.one_in(workload.clock_jumps)) jump_clock(life);
         if (life.world.random.one_in(workload.pauses)) {
             const auto pause =
                 static_cast<std::int64_t>(life.world.random.below(workload.pause_ns_max));

@@ -36,7 +36,7 @@ public:
     explicit CaseRun(const ScriptCase& which)
         : case_{which},
           options_{options_of(which.script)},
-          world_{kWorldSeed, SimDiskMode::strict, universe()},
+          world_{which.seed, SimDiskMode::strict, universe()},
           script_{which.script} {
         world_.verbose = which.verbose;
         expect_collection(world_, options_);
@@ -51,6 +51,7 @@ public:
 
 private:
     void do_script();
+    void note_collection(SimProcess& process);
     void recover();
     void take_up(SimProcess& process);
     bool open(SimProcess& process);
@@ -94,11 +95,13 @@ void CaseRun::end(SimProcess& process) {
 void CaseRun::do_script() {
     while (world_.failure.empty()) {
         SimProcess process{world_, now_ns_, {.crash_at = cut_left()}};
+        if (case_.paced) process.scheduler().set_pace(draw_pace(world_.random));
         if (open(process)) {
             Life life = process.life();
             while (!process.io().crashed() && world_.failure.empty() && script_.begin(life))
                 process.run_until([&] { return script_.idle(); }, "a request never ended");
             script_.drop_writers();
+            note_collection(process);
         }
         const bool goes_on = !process.io().crashed() && !script_.at_end();
         if (goes_on && script_.leave()) {
@@ -110,6 +113,11 @@ void CaseRun::do_script() {
         end(process);
         if (over) return;
     }
+}
+
+void CaseRun::note_collection(SimProcess& process) {
+    result_.blobs_collected += process.counted("gc_blobs_deleted_total");
+    result_.blobs_kept += process.counted("gc_blobs_kept_total");
 }
 
 void CaseRun::recover() {

@@ -16,6 +16,8 @@ struct ScriptCase {
     std::uint64_t cut = 0;  // boundary; 0: when the script is through
     SimSurvival survival = SimSurvival::drawn;
     bool verbose = false;
+    std::uint64_t seed = 1;  // of the order in which handlers run
+    bool paced = false;      // how time passes is drawn, too
 };
 
 SimulationResult run_case(const ScriptCase& which);

@@ -1,5 +1,6 @@
 #include "sim/harm.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -28,6 +29,12 @@ bool is_frame(const NamedFile& segment, std::uint64_t offset) {
     const std::string_view name = std::string_view{path}.substr(path.rfind('/') + 1);
     return load_le<std::uint32_t>(header + kSegmentAt) ==
            std::strtoul(std::string{name.substr(0, name.find('.'))}.c_str(), nullptr, 16);
+}
+
+bool is_opened_frame(const SimInode& file, std::uint64_t offset) {
+    constexpr std::size_t kKindAt = 18;
+    constexpr std::uint16_t kOpened = 2;
+    return load_le<std::uint16_t>(file.current.data() + offset + kKindAt) == kOpened;
 }
 
 bool holds_frames(const NamedFile& segment) { return is_frame(segment, cas::kPageSize); }
@@ -97,7 +104,13 @@ bool spoil_a_frame(SimWorld& world) {
     }
     // Damage of the very last frame looks like a write that was never finished.
     if (frames.size() < 3) return false;
-    const auto& [file, offset] = frames[world.random.below(frames.size() - 2)];
+    frames.resize(frames.size() - 2);
+    // The one that each start writes is the only one whose successors may all be of another incarnation.
+    const auto opened = std::find_if(frames.rbegin(), frames.rend(), [](const auto& frame) {
+        return is_opened_frame(*frame.first, frame.second);
+    });
+    if (opened != frames.rend() && world.random.coin()) frames.assign(1, *opened);
+    const auto& [file, offset] = frames[world.random.below(frames.size())];
     world.say("=== a frame of " + file->name + " rots at " + std::to_string(offset));
     world.disk.flip_bit(*file, offset + world.random.below(128),
                         static_cast<unsigned>(world.random.below(8)));

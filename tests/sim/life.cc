@@ -42,6 +42,26 @@ bool RecordWatch::see(const SimInode& file, std::uint64_t offset, ByteView bytes
     std::memcpy(&uid, bytes.data() + kUidAt, sizeof uid);
     return uids_.try_emplace({file.id, offset}, uid).first->second == uid;
 }
+
+bool StoreTimeWatch::see(std::uint64_t store_time_ms, std::int64_t boottime_ms) noexcept {
+    constexpr std::uint64_t kRoundingMs = 1;
+    const auto passed = static_cast<std::uint64_t>(boottime_ms - latest_boottime_ms_);
+    const std::uint64_t most = latest_ms_ + passed + kRoundingMs + starts_ * kStartAdvanceMsMax;
+    const bool fast = ever_ && store_time_ms > most;
+    const bool fell = ever_ && starts_ == 0 && store_time_ms < latest_ms_;
+    ever_ = true;
+    starts_ = 0;
+    latest_ms_ = store_time_ms;
+    latest_boottime_ms_ = boottime_ms;
+    return !fast && !fell;
+}
+
+void SimWorld::note_time(std::uint64_t store_time_ms, std::int64_t boottime_ms) {
+    if (!store_time.see(store_time_ms, boottime_ms))
+        fail("store time went faster than time, to " + std::to_string(store_time_ms));
+    history.set_time(store_time_ms);
+}
+
 Ending ending_of(const engine::Refusal* refusal) noexcept {
     if (refusal == nullptr) return {};
     if (refusal->code.category() != engine::category())

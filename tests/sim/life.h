@@ -63,6 +63,23 @@ private:
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> uids_;  // by file and offset
 };
 
+// Store time goes with the time since the start, whatever the wall clock does; a start adds an hour at most.
+class StoreTimeWatch {
+public:
+    // A start, that comes through or not.
+    void begin_life() noexcept { ++starts_; }
+    // False when it went faster.
+    bool see(std::uint64_t store_time_ms, std::int64_t boottime_ms) noexcept;
+
+private:
+    static constexpr std::uint64_t kStartAdvanceMsMax = 3'600'000;
+
+    bool ever_ = false;
+    std::uint64_t starts_ = 0;  // since it was seen last
+    std::uint64_t latest_ms_ = 0;
+    std::int64_t latest_boottime_ms_ = 0;
+};
+
 // What one seed adds up over its lives.
 struct SimWorld {
     SimWorld(std::uint64_t seed, SimDiskMode mode);
@@ -75,6 +92,7 @@ struct SimWorld {
     SimDisk disk;
     SimTrace trace;
     RecordWatch records;
+    StoreTimeWatch store_time;
     Universe universe;
     History history;
     Workload workload;
@@ -93,6 +111,8 @@ struct SimWorld {
     std::string failure;  // the first one; empty while all is well
     bool verbose = false;
 
+    // The time of what comes next, for the history.
+    void note_time(std::uint64_t store_time_ms, std::int64_t boottime_ms);
     void fail(const std::string& message) {
         if (failure.empty()) failure = message;
     }
@@ -128,6 +148,7 @@ struct Life {
     bool sessions_excused() const noexcept {
         return world.sessions_excused() || (io.silent_faults() > 0 && astray);
     }
+    void note_time() { world.note_time(store.store_time_ms(), clock.boottime_ms()); }
     bool stopping() const noexcept {
         return io.crashed() || operations_left == 0 || !world.failure.empty();
     }

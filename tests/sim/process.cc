@@ -21,7 +21,9 @@ SimProcess::SimProcess(SimWorld& world, std::int64_t now_ns, const SimIoOptions&
     : world_{world},
       scheduler_{world.random.draw(), now_ns},
       clock_{scheduler_},
-      io_{world.disk, world.random, world.trace, options} {}
+      io_{world.disk, world.random, world.trace, options} {
+    world.store_time.begin_life();
+}
 
 SimProcess::~SimProcess() {
     scheduler_.clear();

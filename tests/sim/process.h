@@ -44,6 +44,8 @@ public:
     // In order: closed frame, clean superblock.
     void stop();
     QuietState quiet_state() const;
+    // A counter of the store's metrics.
+    std::uint64_t counted(std::string_view name) { return metrics_.counter(name, "").value(); }
     // Nothing changes by itself: no round of collection is under way.
     bool is_quiet() const;
     // Lets the grace pass, and two rounds of collection; then nothing unreferenced is left.

@@ -145,7 +145,7 @@ Awaitable<void> read_document(Life& life, Operation operation) {
 }  // namespace
 
 int begin_operation(Life& life, const Operation& operation) {
-    life.world.history.set_time(life.store.store_time_ms());
+    life.note_time();
     return life.world.history.begin(operation);
 }
 
@@ -162,7 +162,7 @@ bool conclude(Life& life, int number, const Operation& operation, const engine::
     world.trace.hash = mix64(world.trace.hash, static_cast<std::uint64_t>(ending.kind) * 16 +
                                                    static_cast<std::uint64_t>(ending.verdict));
     bool explained = true;
-    world.history.set_time(life.store.store_time_ms());
+    life.note_time();
     world.history.set_read_only(life.blobs.stats().read_only);
     // A damaged blob answers as absent.
     const bool missing =
@@ -219,7 +219,7 @@ Awaitable<void> repeat_request(Life& life, ClientState& client) {
         life.world.state_excused())
         co_return;
     // What was mounted then may be collected by now, and nobody is told that it is there.
-    life.world.history.set_time(life.store.store_time_ms());
+    life.note_time();
     const History& history = life.world.history;
     const bool gone = operation.kind == Kind::mount && ending.verdict == Verdict::absent;
     if (gone && history.collectable(history.any(), operation.blob)) co_return;

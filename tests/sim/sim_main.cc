@@ -34,6 +34,7 @@ struct Arguments {
     std::string exhaustive;  // file of scripts
     std::string script;      // only this one of them
     std::optional<std::uint64_t> cut;
+    std::uint64_t repeat = 0;  // times that scripts are run whole, each in another order
     std::string survival;
     double seconds = 0;
     unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
@@ -127,9 +128,13 @@ struct CaseNumber {
     std::size_t script = 0;
     std::uint64_t cut = 0;
     std::size_t survival = 0;
+    std::uint64_t seed = 0;  // of a repetition; 0: cut in the one order that all cases share
 };
 
 std::string name_of(const std::vector<Script>& scripts, const CaseNumber& which) {
+    if (which.seed != 0)
+        return "--repeat 1 --first " + std::to_string(which.seed) + " --script " +
+               scripts[which.script].name;
     return "--script " + scripts[which.script].name + " --cut " + std::to_string(which.cut) +
            " --survival " + kSurvivalNames[which.survival];
 }
@@ -137,7 +142,16 @@ std::string name_of(const std::vector<Script>& scripts, const CaseNumber& which)
 std::optional<std::vector<CaseNumber>> choose_cases(const Arguments& arguments,
                                                     const std::vector<Script>& scripts) {
     std::vector<CaseNumber> cases;
-    for (std::size_t i = 0; i < scripts.size(); ++i) {
+    for (std::uint64_t i = 0; i < arguments.repeat; ++i) {
+        const std::uint64_t seed = arguments.first + i;
+        const std::size_t drawn = kSurvivals.size() - 1;
+        for (std::size_t script = 0; script < scripts.size(); ++script) {
+            const bool all = arguments.script.empty() && seed % scripts.size() == script;
+            if (all || arguments.script == scripts[script].name)
+                cases.push_back({script, 0, drawn, seed});
+        }
+    }
+    for (std::size_t i = 0; arguments.repeat == 0 && i < scripts.size(); ++i) {
         if (!arguments.script.empty() && arguments.script != scripts[i].name) continue;
         const std::uint64_t boundaries = arguments.cut ? 0 : count_boundaries(scripts[i]);
         const std::uint64_t from = arguments.cut.value_or(0);
@@ -145,7 +159,7 @@ std::optional<std::vector<CaseNumber>> choose_cases(const Arguments& arguments,
             for (std::size_t survival = 0; survival < kSurvivals.size(); ++survival) {
                 const bool wanted =
                     arguments.survival.empty() || arguments.survival == kSurvivalNames[survival];
-                if (wanted) cases.push_back({i, cut, survival});
+                if (wanted) cases.push_back({i, cut, survival, 0});
             }
         }
     }
@@ -170,14 +184,19 @@ int run_exhaustive(const Arguments& arguments) {
     const JobSet jobs{cases->size(),
                       [&](std::uint64_t job) {
                           const CaseNumber& which = (*cases)[job];
-                          return run_case({scripts.value()[which.script], which.cut,
-                                           kSurvivals[which.survival], arguments.verbose});
+                          ScriptCase one{scripts.value()[which.script], which.cut,
+                                         kSurvivals[which.survival], arguments.verbose};
+                          if (which.seed != 0) one.seed = which.seed;
+                          one.paced = which.seed != 0;
+                          return run_case(one);
                       },
                       [&](std::uint64_t job) { return name_of(scripts.value(), (*cases)[job]); }};
     const JobReport report =
         run_jobs(jobs, {arguments.jobs, arguments.seconds, !arguments.planted.empty()});
-    std::printf("%zu scripts, %llu of %llu cases\n", scripts.value().size(), n(report.done),
-                n(jobs.count));
+    std::printf(
+        "%zu scripts, %llu of %llu cases, %llu blobs collected, %llu kept that were to go\n",
+        scripts.value().size(), n(report.done), n(jobs.count), n(report.sum.blobs_collected),
+        n(report.sum.blobs_kept));
     return conclude_run(arguments, report);
 }
 
@@ -190,6 +209,8 @@ void add_options(CLI::App& app, Arguments& arguments) {
                    "cut the scripts of a file at every boundary, instead of seeds");
     app.add_option("--script", arguments.script, "only this one of them");
     app.add_option("--cut", arguments.cut, "only at this boundary; 0: when the script is through");
+    app.add_option("--repeat", arguments.repeat,
+                   "run so many scripts of the file whole, each in an order of its own");
     app.add_option("--survival", arguments.survival, "only this choice: all, none or drawn");
     app.add_option("--seconds", arguments.seconds, "take no further seed after so long");
     app.add_option("--jobs", arguments.jobs, "processes side by side");

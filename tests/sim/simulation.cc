@@ -215,8 +215,8 @@ void Simulation::harm() {
     if (theme_ == Theme::rot && random.one_in(10)) flip_bits(world_);
     if (theme_ != Theme::rollback) return;
     if (random.one_in(4)) memory_.remember(world_);
-    if (!random.one_in(8) || world_.damage != Damage::none || !ever_opened_ || nested_ > 0) return;
-    switch (random.below(3)) {
+    if (!random.one_in(6) || world_.damage != Damage::none || !ever_opened_ || nested_ > 0) return;
+    switch (random.below(4)) {
         case 0:
             static_cast<void>(memory_.put_one_back(world_));
             break;

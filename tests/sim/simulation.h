@@ -27,6 +27,8 @@ struct SimulationResult {
     std::uint64_t io_calls = 0;
     std::uint64_t faults = 0;
     std::uint64_t fsck_runs = 0;
+    std::uint64_t blobs_collected = 0;
+    std::uint64_t blobs_kept = 0;  // that collection had chosen, when the sequencer looked again
     std::uint64_t run_twice = 0;
 };
 

@@ -163,7 +163,7 @@ Workload draw_workload(SimRandom& random) {
     Workload workload;
     if (random.one_in(3)) return workload;
     // A few blobs that everybody wants: what lies in lanes, read while it is deleted and pushed again.
-    if (random.one_in(4)) {
+    if (random.coin()) {
         workload.blobs = 1U << random.between(7, 9) | 1U << random.below(Universe::kBlobs);
         workload.weights[static_cast<std::size_t>(Kind::read_link)] = 4;
         workload.reader_pauses = 1;
@@ -174,6 +174,7 @@ Workload draw_workload(SimRandom& random) {
     puts = std::max<std::uint64_t>(puts, 1);
     workload.pushes = random.between(2, 8);
     workload.sessions = random.between(2, 8);
+    workload.clock_jumps = random.one_in(4) ? 20 : 0;
     workload.pauses = std::uint64_t{2} << random.below(5);
     workload.pause_ns_max = std::uint64_t{1'000'000} << random.below(11);
     return workload;

@@ -43,6 +43,7 @@ struct Workload {
     std::uint64_t sessions = 3;                   // and of the rest, a step of an upload session
     std::uint32_t blobs = (1U << Universe::kBlobs) - 1;  // that this run is about, a bit each
     std::uint64_t reader_pauses = 3;                     // between two pieces of what is read
+    std::uint64_t clock_jumps = 0;  // by years, once in so many requests; 0: none
     std::uint64_t pauses = 8;
     std::uint64_t pause_ns_max = 300'000'000;  // long enough for idle frames and housekeeping
 

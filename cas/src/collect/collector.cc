@@ -201,8 +201,8 @@ Awaitable<Result<void>> Collector::submit(Walk& walk) {
     const std::int64_t begin_ns = environment_.clock.steady_ns();
     ORB_CO_TRY(may_run(walk.round.dry_run));
     const DeletionBatch::Rules rules{grace_, options_.gc_batch_links_max, walk.round.dry_run};
-    const auto batch = std::make_shared<DeletionBatch>(
-        parts_.blobs, parts_.catalog, environment_.clock, rules, std::move(walk.candidates));
+    const auto batch = std::make_shared<DeletionBatch>(parts_.blobs, parts_.catalog, rules,
+                                                       std::move(walk.candidates));
     walk.candidates.clear();
     Group group;
     group.keys = batch->keys();

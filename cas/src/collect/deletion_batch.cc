@@ -35,10 +35,7 @@ KeySet DeletionBatch::keys() const {
 
 bool DeletionBatch::still_due(const BlobView& blob, const FrameContext& frame) const {
     if (ORB_PLANTED(collect_without_recheck)) return true;
-    const std::uint64_t now_ms = ORB_PLANTED(wall_clock_for_grace)
-                                     ? static_cast<std::uint64_t>(clock_.wall_ns() / 1'000'000)
-                                     : frame.store_time_ms;
-    return rules_.grace.over(blob, now_ms);
+    return rules_.grace.over(blob, frame.store_time_ms);
 }
 
 void DeletionBatch::count(const BlobView& blob) {

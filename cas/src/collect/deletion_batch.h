@@ -30,13 +30,9 @@ public:
         bool dry_run = false;  // everything is checked and counted, nothing is written
     };
 
-    DeletionBatch(const BlobTable& blobs, const CatalogMachine& catalog, const Clock& clock,
-                  const Rules& rules, std::vector<DeletionCandidate> candidates)
-        : blobs_{blobs},
-          catalog_{catalog},
-          clock_{clock},
-          rules_{rules},
-          candidates_{std::move(candidates)} {}
+    DeletionBatch(const BlobTable& blobs, const CatalogMachine& catalog, const Rules& rules,
+                  std::vector<DeletionCandidate> candidates)
+        : blobs_{blobs}, catalog_{catalog}, rules_{rules}, candidates_{std::move(candidates)} {}
 
     KeySet keys() const;
     Result<void> check(Group& self, const FrameContext& frame);
@@ -53,7 +49,6 @@ private:
 
     const BlobTable& blobs_;
     const CatalogMachine& catalog_;
-    const Clock& clock_;
     const Rules rules_;
     std::vector<DeletionCandidate> candidates_;
     std::size_t decided_ = 0;

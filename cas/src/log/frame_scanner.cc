@@ -158,6 +158,8 @@ Result<std::optional<ScannedFrame>> FrameScanner::next() {
         return stop(TailReason::payload_torn);
     const ScannedFrame frame{found, at, bytes};
     end_.advance(frame);
+    const bool rolled = at.segment > 1 && at.offset == kFirstFrameOffset;
+    if (ORB_PLANTED(frame_skipped_at_segment_end) && rolled) return next();
     return frame;
 }
 

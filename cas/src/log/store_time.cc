@@ -1,5 +1,7 @@
 #include "log/store_time.h"
 
+#include "base/planted_bug.h"
+
 #include <algorithm>
 
 namespace orbitalreg::cas {
@@ -13,7 +15,9 @@ void StoreTime::start_at(std::uint64_t store_time_ms) noexcept {
 void StoreTime::resume(std::uint64_t frame_store_time_ms, std::int64_t frame_wall_ns) noexcept {
     // In milliseconds before the subtraction: two wall clocks of any value cannot overflow it.
     const std::int64_t passed = clock_.wall_ns() / 1'000'000 - frame_wall_ns / 1'000'000;
-    const std::int64_t advance = std::clamp<std::int64_t>(passed, 0, kStartAdvanceMsMax);
+    const std::int64_t most =
+        ORB_PLANTED(wall_clock_for_grace) ? std::max<std::int64_t>(passed, 0) : kStartAdvanceMsMax;
+    const std::int64_t advance = std::clamp<std::int64_t>(passed, 0, most);
     start_at(frame_store_time_ms + static_cast<std::uint64_t>(advance));
 }
 
