@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
     add_serve(app, exit_code);
     add_config(app, exit_code);
     add_fsck(app, exit_code);
+    add_compact(app, exit_code);
     add_scrub(app, exit_code);
     add_gc(app, exit_code);
     add_stats(app, exit_code);

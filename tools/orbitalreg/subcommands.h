@@ -9,6 +9,7 @@ namespace orbitalreg::program {
 void add_serve(CLI::App& app, int& exit_code);
 void add_config(CLI::App& app, int& exit_code);
 void add_fsck(CLI::App& app, int& exit_code);
+void add_compact(CLI::App& app, int& exit_code);
 void add_scrub(CLI::App& app, int& exit_code);
 void add_gc(CLI::App& app, int& exit_code);
 void add_stats(CLI::App& app, int& exit_code);

@@ -29,30 +29,47 @@ struct CompactionStatus {
     CompactionReport total;  // since the start; `stopped` means nothing here
 };
 
-// Where the bytes of lanes or of the log are. used = live + dead + held + format.
+// Where the bytes of lanes or of log segments are. used = live + dead + held, and in a lane the page of its header.
 struct SpaceFigures {
     std::uint64_t files = 0;
-    std::uint64_t used_bytes = 0;       // handed out: up to the frontiers
-    std::uint64_t live_bytes = 0;       // whole records of blobs; in the log blobs and marks
-    std::uint64_t dead_bytes = 0;       // handed out and needed by nobody
-    std::uint64_t held_bytes = 0;       // of open uploads
-    std::uint64_t allocated_bytes = 0;  // by the file system, when last looked at
-    std::uint64_t punched_bytes = 0;    // used and given back
+    std::uint64_t size_bytes = 0;  // of the files; what lies behind `used` is room made ahead
+    std::uint64_t used_bytes = 0;  // handed out: up to the frontiers; of the log all of it
+    std::uint64_t live_bytes = 0;  // whole records of blobs; in the log small blobs
+    std::uint64_t dead_bytes = 0;  // needed by nobody
+    std::uint64_t held_bytes = 0;  // of open uploads; in the log also what a start would replay
+    std::uint64_t allocated_bytes = 0;  // by the file system: what `du` sees
+    std::uint64_t punched_bytes = 0;    // of the size, given back as holes
 };
 
-struct FileSpaceFigures {
-    std::uint32_t file = 0;  // lane or log segment
-    std::string state;
+// A lane or a log segment.
+struct FileSpace {
+    std::uint32_t file = 0;
+    std::string state;  // of lanes as in the metric `lanes`; of segments: old, in_use, spare
     SpaceFigures figures;
+};
+
+// Files that are whole or gone: no part of them dies.
+struct PlainFiles {
+    std::uint64_t files = 0;
+    std::uint64_t size_bytes = 0;
+    std::uint64_t allocated_bytes = 0;
 };
 
 struct SpaceReport {
     SpaceFigures lanes;
     SpaceFigures log;
-    std::uint64_t free_bytes = 0;  // of the file system
+    PlainFiles checkpoints;
+    PlainFiles other;                     // superblock, lock, reserve
+    std::uint64_t file_system_bytes = 0;  // 0: it does not say
+    std::uint64_t file_system_free_bytes = 0;
     // When asked for: each file, in order of id.
-    std::vector<FileSpaceFigures> lane_files;
-    std::vector<FileSpaceFigures> log_files;
+    std::vector<FileSpace> lane_files;
+    std::vector<FileSpace> log_files;
+
+    std::uint64_t allocated_bytes() const noexcept {
+        return lanes.allocated_bytes + log.allocated_bytes + checkpoints.allocated_bytes +
+               other.allocated_bytes;
+    }
 };
 
 }  // namespace orbitalreg::cas

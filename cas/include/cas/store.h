@@ -31,6 +31,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace orbitalreg::cas {
@@ -68,6 +69,15 @@ struct UploadStatus {
     bool busy = false;             // a writer is open
 };
 
+struct MemoryUse {
+    std::string share;
+    std::uint64_t used_bytes = 0;
+    std::uint64_t limit_bytes = 0;
+};
+
+// Why a store that was opened with StoreOptions::read_only takes no writes.
+inline constexpr std::string_view kOpenedForReading = "opened for reading";
+
 struct StoreStats {
     std::uint64_t blobs = 0;
     std::uint64_t blob_bytes = 0;
@@ -90,6 +100,7 @@ struct StoreStats {
     bool read_only = false;
     std::string read_only_reason;
     bool damage_storm = false;  // too much damage in a minute: marking and collection have stopped
+    std::vector<MemoryUse> memory;
 };
 
 class Store : public Journal {
@@ -135,6 +146,8 @@ public:
     // A round of compaction now; resumes on the caller's executor.
     virtual Awaitable<CompactionReport> compact() = 0;
     virtual CompactionStatus compaction_status() const = 0;
+    // Where the bytes are; `files`: of each file too. Blocking: asks the file system for every file.
+    virtual SpaceReport space(bool files) const = 0;
 };
 
 }  // namespace orbitalreg::cas

@@ -311,6 +311,15 @@ std::optional<LaneUse> LanePool::use(std::uint32_t lane) const {
     return use_of(lane, found->second);
 }
 
+std::vector<LaneFile> LanePool::files() const {
+    std::vector<LaneFile> files;
+    const std::lock_guard lock{mutex_};
+    for (const auto& [id, lane] : lanes_) {
+        files.push_back({use_of(id, lane), kStateNames[index_of(lane.state)]});
+    }
+    return files;
+}
+
 void LanePool::set_allocated(std::uint32_t lane, std::uint64_t bytes) noexcept {
     const std::lock_guard lock{mutex_};
     if (const auto found = lanes_.find(lane); found != lanes_.end())

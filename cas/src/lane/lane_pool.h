@@ -28,6 +28,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,11 @@ struct LaneUse {
     std::uint32_t next_page = 0;        // end of what was handed out; sealed: equal to settled_page
     std::uint32_t last_base_page = 0;   // of the last record that frames or leases know of, 0: none
     std::uint64_t allocated_bytes = 0;  // when last looked at
+};
+
+struct LaneFile {
+    LaneUse use;
+    std::string_view state;  // as in the metric `lanes`
 };
 
 class LanePool : public std::enable_shared_from_this<LanePool> {
@@ -85,6 +91,8 @@ public:
     // Lanes that were handed out and are not poisoned, in order of id.
     std::vector<LaneUse> uses() const;
     std::optional<LaneUse> use(std::uint32_t lane) const;
+    // Every lane there is, spare and poisoned ones too, in order of id.
+    std::vector<LaneFile> files() const;
     // What the file system says the lane takes.
     void set_allocated(std::uint32_t lane, std::uint64_t bytes) noexcept;
     // The log says that a sealed lane is unlinked.

@@ -414,7 +414,9 @@ LogStats OpenCommitLog::stats() const {
     {
         const std::lock_guard lock{segments_mutex_};
         stats.segments = old_segments_.size() + (segment - replay_segment_ + 1);
+        stats.replay_segment = replay_segment_;
     }
+    stats.segment = segment;
     stats.bytes = stats.segments * segment_size_bytes_;
     {
         const std::lock_guard lock{superblock_mutex_};
@@ -430,7 +432,8 @@ LogStats OpenCommitLog::stats() const {
     stats.clean_start = clean_start_;
     stats.created = created_;
     stats.read_only = read_only();
-    stats.read_only_reason = options_.read_only ? "opened for reading" : read_only_.reason();
+    stats.read_only_reason =
+        options_.read_only ? std::string{kOpenedForReading} : read_only_.reason();
     return stats;
 }
 

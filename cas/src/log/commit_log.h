@@ -23,8 +23,10 @@ namespace orbitalreg::cas {
 
 struct LogStats {
     std::uint64_t segments = 0;
-    std::uint64_t bytes = 0;          // of all segment files
-    std::uint64_t checkpoint_id = 0;  // 0: none
+    std::uint64_t bytes = 0;           // of all segment files
+    std::uint32_t segment = 0;         // that is written to
+    std::uint32_t replay_segment = 0;  // where a start would begin to replay
+    std::uint64_t checkpoint_id = 0;   // 0: none
     std::uint64_t checkpoint_lsn = 0;
     std::uint64_t checkpoint_bytes = 0;        // of one copy
     std::uint64_t checkpoint_rows_loaded = 0;  // when the store was opened

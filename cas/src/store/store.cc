@@ -17,12 +17,21 @@
 #include "scrub/scrub.h"
 #include "space/compactor.h"
 #include "space/reserve.h"
+#include "space/space_report.h"
+#include "space/space_watch.h"
 #include "store/store_state.h"
 
+#include <array>
 #include <utility>
 
 namespace orbitalreg::cas {
 namespace {
+
+constexpr std::array kMemoryShares{
+    MemoryShare::push_buffers,          MemoryShare::pull_buffers,
+    MemoryShare::small_blob_cache,      MemoryShare::chunk_table_cache,
+    MemoryShare::checkpoint_side_table, MemoryShare::metadata};
+static_assert(kMemoryShares.size() == MemoryLedger::kShares);
 
 BlobStat stat_of(const BlobView& blob) noexcept {
     return {blob.id, blob.extent.size_bytes, blob.references, blob.damaged};
@@ -104,6 +113,7 @@ public:
     StoreStats stats() const override;
     Awaitable<CompactionReport> compact() override { return compactor_->run(); }
     CompactionStatus compaction_status() const override { return compactor_->status(); }
+    SpaceReport space(bool files) const override { return report_space(*lanes_.rooms(), files); }
 
 private:
     // Whether new content is admitted: deletes, marks and moves of tags are without asking.
@@ -111,6 +121,7 @@ private:
     Result<void> admit(Group& group, Change& change, const FrameContext& frame);
     void publish_metrics();
     std::uint64_t memory_used(MemoryShare share) const;
+    void publish_space();
 
     StoreEnvironment environment_;
     MemoryLedger ledger_;
@@ -124,6 +135,7 @@ private:
     const std::shared_ptr<Recounter> recounter_;
     Counter& leases_;
     std::shared_ptr<Compactor> compactor_;  // also of a round under way
+    std::shared_ptr<SpaceWatch> space_;     // also of a look under way
     std::shared_ptr<DamageMarks> marks_;  // both also of coroutines that may resume after the store
     std::shared_ptr<Scrub> scrub_;
     std::unique_ptr<CommitLog> log_;  // ends before the state that it applies to
@@ -154,6 +166,7 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
                        2 * log_->segment_size_bytes() + checkpoint_bytes + checkpoint_bytes / 8);
     }
     compactor_ = std::make_shared<Compactor>(lanes_.rooms(), nullptr);
+    space_ = std::make_shared<SpaceWatch>(lanes_.rooms());
     log_->start();
     lanes_.start();
     compactor_->start();
@@ -184,9 +197,7 @@ void StoreOfRooms::publish_metrics() {
                            [this] { return static_cast<double>(blobs_.damaged()); });
     metrics.gauge_function("store_bytes", "Bytes of the store.", {{"kind", "live"}},
                            [this] { return static_cast<double>(blobs_.bytes()); });
-    for (const MemoryShare share : {MemoryShare::push_buffers, MemoryShare::pull_buffers,
-                                    MemoryShare::small_blob_cache, MemoryShare::chunk_table_cache,
-                                    MemoryShare::checkpoint_side_table, MemoryShare::metadata}) {
+    for (const MemoryShare share : kMemoryShares) {
         metrics.gauge_function("memory_bytes", "Memory in use, by share of the limit.",
                                {{"share", std::string{to_string(share)}}},
                                [this, share] { return static_cast<double>(memory_used(share)); });
@@ -202,6 +213,38 @@ void StoreOfRooms::publish_metrics() {
         [this] { return static_cast<double>(log_->stats().checkpoint_side_bytes); });
     metrics.gauge_function("pinned_extents", "Extents that a reader holds in place.", {},
                            [this] { return static_cast<double>(blobs_.pinned_extents()); });
+    publish_space();
+}
+
+void StoreOfRooms::publish_space() {
+    using Part = SpaceFigures SpaceReport::*;
+    const auto publish = [this](const char* name, const char* help, Part part, const char* kind,
+                                std::uint64_t SpaceFigures::*figure) {
+        environment_.metrics.gauge_function(name, help, {{"kind", kind}}, [this, part, figure] {
+            return static_cast<double>(space_->report().*part.*figure);
+        });
+    };
+    const auto publish_all = [&publish](const char* name, const char* help, Part part) {
+        publish(name, help, part, "used", &SpaceFigures::used_bytes);
+        publish(name, help, part, "live", &SpaceFigures::live_bytes);
+        publish(name, help, part, "dead", &SpaceFigures::dead_bytes);
+        publish(name, help, part, "held", &SpaceFigures::held_bytes);
+        publish(name, help, part, "allocated", &SpaceFigures::allocated_bytes);
+        publish(name, help, part, "punched", &SpaceFigures::punched_bytes);
+    };
+    publish_all("lane_bytes", "Bytes of lanes.", &SpaceReport::lanes);
+    publish_all("log_bytes", "Bytes of log segments.", &SpaceReport::log);
+    environment_.metrics.gauge_function(
+        "store_bytes", "Bytes of the store.", {{"kind", "allocated"}},
+        [this] { return static_cast<double>(space_->report().allocated_bytes()); });
+    environment_.metrics.gauge_function(
+        "store_bytes", "Bytes of the store.", {{"kind", "dead"}}, [this] {
+            const SpaceReport report = space_->report();
+            return static_cast<double>(report.lanes.dead_bytes + report.log.dead_bytes);
+        });
+    environment_.metrics.gauge_function(
+        "store_bytes", "Bytes of the store.", {{"kind", "free"}},
+        [this] { return static_cast<double>(space_->report().file_system_free_bytes); });
 }
 
 Awaitable<void> StoreOfRooms::stop() {
@@ -291,6 +334,10 @@ StoreStats StoreOfRooms::stats() const {
     stats.read_only = log.read_only;
     stats.read_only_reason = log.read_only_reason;
     stats.damage_storm = marks_->storm();
+    for (const MemoryShare share : kMemoryShares) {
+        stats.memory.push_back(
+            {std::string{to_string(share)}, memory_used(share), ledger_.limit(share)});
+    }
     return stats;
 }
 

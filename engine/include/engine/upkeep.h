@@ -1,6 +1,7 @@
 #pragma once
-// Upkeep is what operators ask of the store beside pushing and pulling: collection, and why a blob is there. What it says
-// is also JSON, the same from a running server and from a data directory.
+// Upkeep is what operators ask of the store beside pushing and pulling: collection, why a blob is there, where the bytes
+// are, compaction and scrub. What it says is JSON, the same from a running server and from a data directory; what nobody
+// but an operator looks at is JSON at once.
 //
 // Threads  any reactor.
 // Limits   kPathsMax paths and kLinksMax image names in an explanation.
@@ -74,6 +75,12 @@ struct BlobExplanation {
     std::uint64_t deletions_remembered = 0;
 };
 
+// One pass over everything that is stored.
+struct ScrubOrder {
+    bool digests = true;           // checksums and digests; else checksums only
+    std::uint64_t rate_bytes = 0;  // a second; 0: as fast as the device allows
+};
+
 class Upkeep {
 public:
     virtual ~Upkeep() = default;
@@ -83,6 +90,17 @@ public:
         bool dry_run, std::function<void(const CollectionRound&)> progress) = 0;
     virtual CollectionStatus collection_status() const = 0;
     virtual Awaitable<BlobExplanation> explain(Digest digest) = 0;
+
+    // Counts, and where the bytes are by the rows and by the file system; `files`: of each lane and log segment too.
+    virtual Awaitable<std::string> stats(bool files) = 0;
+    // A whole round, after the one that runs: what it did, and the space before and after. Errc::read_only, stopped.
+    virtual Awaitable<Answer<std::string>> compact() = 0;
+    virtual std::string compaction_status() const = 0;
+    // Begins a pass, and gives up the one under way. Errc::read_only.
+    virtual Answer<void> scrub(ScrubOrder order) = 0;
+    // Blobs that are found damaged are marked again, after too many had been.
+    virtual void resume_marking() = 0;
+    virtual std::string scrub_status() const = 0;
 };
 
 std::string to_json(const CollectionRound& round);

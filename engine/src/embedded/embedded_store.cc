@@ -21,7 +21,7 @@ public:
         registry_store_ =
             std::make_unique<EmbeddedRegistryStore>(*store_, catalog_, limits_, inline_size);
         document_store_ = std::make_unique<EmbeddedDocumentStore>(*store_, catalog_, limits_);
-        upkeep_ = std::make_unique<EmbeddedUpkeep>(*store_, catalog_, background);
+        upkeep_ = std::make_unique<EmbeddedUpkeep>(*store_, catalog_, *registry_store_, background);
         return ok();
     }
 

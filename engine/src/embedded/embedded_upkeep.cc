@@ -2,6 +2,7 @@
 
 #include "catalog/holding_paths.h"
 #include "embedded/translate.h"
+#include "upkeep/store_json.h"
 
 #include <algorithm>
 
@@ -94,6 +95,47 @@ Awaitable<BlobExplanation> EmbeddedUpkeep::explain_now(const EmbeddedUpkeep* sel
     explanation.links = self->catalog_.images().owners(found->id, BlobExplanation::kLinksMax);
     if (held) explanation.paths = holding_paths(self->catalog_, found->id);
     co_return explanation;
+}
+
+Awaitable<std::string> EmbeddedUpkeep::stats(bool files) {
+    co_return co_await asio::co_spawn(background_, stats_now(this, files), asio::use_awaitable);
+}
+
+Awaitable<std::string> EmbeddedUpkeep::stats_now(const EmbeddedUpkeep* self, bool files) {
+    co_return stats_json(self->registry_.stats(), self->store_.stats(), self->store_.space(files));
+}
+
+Awaitable<cas::SpaceReport> EmbeddedUpkeep::space_now(const EmbeddedUpkeep* self) {
+    co_return self->store_.space(false);
+}
+
+Awaitable<Answer<std::string>> EmbeddedUpkeep::compact() {
+    const auto before = co_await asio::co_spawn(background_, space_now(this), asio::use_awaitable);
+    const auto report = co_await store_.compact();
+    const auto after = co_await asio::co_spawn(background_, space_now(this), asio::use_awaitable);
+    if (report.stopped) {
+        const bool read_only = store_.stats().read_only;
+        co_return refuse(
+            translate(make_error_code(read_only ? cas::Errc::read_only : cas::Errc::stopped)));
+    }
+    co_return compaction_json(report, before, after);
+}
+
+std::string EmbeddedUpkeep::compaction_status() const {
+    return compaction_status_json(store_.compaction_status(), store_.store_time_ms());
+}
+
+Answer<void> EmbeddedUpkeep::scrub(ScrubOrder order) {
+    if (store_.stats().read_only) return refuse(translate(cas::Errc::read_only));
+    store_.scrubber().request_pass({.digests = order.digests, .rate_bytes = order.rate_bytes});
+    return boost::outcome_v2::success();
+}
+
+void EmbeddedUpkeep::resume_marking() { store_.scrubber().resume_marking(); }
+
+std::string EmbeddedUpkeep::scrub_status() const {
+    return scrub_status_json(store_.scrubber().scrub_status(), store_.stats(),
+                             store_.store_time_ms());
 }
 
 }  // namespace orbitalreg::engine

@@ -36,6 +36,12 @@ Handler handler_of(Route route) noexcept {
             return handle_system_gc;
         case Route::system_gc_blob:
             return handle_system_gc_blob;
+        case Route::system_stats:
+            return handle_system_stats;
+        case Route::system_compaction:
+            return handle_system_compaction;
+        case Route::system_scrub:
+            return handle_system_scrub;
         case Route::livez:
         case Route::readyz:
         case Route::startupz:

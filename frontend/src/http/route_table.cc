@@ -25,6 +25,9 @@ constexpr std::array<RouteFacts, kRoutes> kFacts{{
     {Route::catalog, "catalog", kRead},
     {Route::system_gc, "system_gc", bit(Method::get) | bit(Method::post)},
     {Route::system_gc_blob, "system_gc_blob", bit(Method::get)},
+    {Route::system_stats, "system_stats", bit(Method::get)},
+    {Route::system_compaction, "system_compaction", bit(Method::get) | bit(Method::post)},
+    {Route::system_scrub, "system_scrub", bit(Method::get) | bit(Method::post)},
     {Route::livez, "livez", kRead},
     {Route::readyz, "readyz", kRead},
     {Route::startupz, "startupz", kRead},
@@ -84,6 +87,9 @@ Route fixed_route(std::span<const std::string> segments) noexcept {
 RouteMatch match_system(std::span<const std::string> segments) {
     RouteMatch match;
     if (segments.size() == 1 && segments[0] == "gc") match.route = Route::system_gc;
+    if (segments.size() == 1 && segments[0] == "stats") match.route = Route::system_stats;
+    if (segments.size() == 1 && segments[0] == "compaction") match.route = Route::system_compaction;
+    if (segments.size() == 1 && segments[0] == "scrub") match.route = Route::system_scrub;
     if (segments.size() == 2 && segments[0] == "gc" && !segments[1].empty()) {
         match.route = Route::system_gc_blob;
         match.reference = segments[1];

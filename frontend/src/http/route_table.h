@@ -24,6 +24,9 @@ enum class Route : std::uint8_t {
     catalog,
     system_gc,
     system_gc_blob,  // why one is there
+    system_stats,
+    system_compaction,
+    system_scrub,
     livez,
     readyz,
     startupz,

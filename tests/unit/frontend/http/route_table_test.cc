@@ -76,6 +76,12 @@ TEST(RouteTable, SystemActionsLieBesideTheRegistry) {
     const auto blob = match_registry(parse_target("/api/v1/system/gc/sha256:ab"));
     EXPECT_EQ(blob.route, Route::system_gc_blob);
     EXPECT_EQ(blob.reference, "sha256:ab");
+    EXPECT_EQ(match_registry(parse_target("/api/v1/system/stats?files=true")).route,
+              Route::system_stats);
+    EXPECT_EQ(match_registry(parse_target("/api/v1/system/compaction")).route,
+              Route::system_compaction);
+    EXPECT_EQ(match_registry(parse_target("/api/v1/system/scrub")).route, Route::system_scrub);
+    EXPECT_EQ(match_registry(parse_target("/api/v1/system/scrub/1")).route, Route::none);
     EXPECT_EQ(match_registry(parse_target("/api/v1/system/gc/")).route, Route::none);
     EXPECT_EQ(match_registry(parse_target("/api/v1/system")).route, Route::none);
     EXPECT_EQ(allowed_methods(Route::system_gc), "GET, POST");

@@ -1,0 +1,29 @@
+#pragma once
+// The words of reports: members of a JSON object, which is what a server answers, as text for people.
+//
+// Errors   a member that is not there or of another type counts as 0, empty, false.
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace orbitalreg::program {
+
+namespace json = boost::json;
+
+std::optional<json::object> parse_object(std::string_view text);
+std::int64_t number(const json::object& object, std::string_view name);
+std::string text(const json::object& object, std::string_view name);
+bool flag(const json::object& object, std::string_view name);
+json::object part(const json::object& object, std::string_view name);
+
+// As 12.3 MiB, and exact below a KiB.
+std::string bytes_text(std::int64_t bytes);
+std::string duration_text(std::int64_t ms);
+std::string plural(std::int64_t count, std::string_view one);
+
+}  // namespace orbitalreg::program
