@@ -98,6 +98,7 @@ void CaseRun::do_script() {
         if (case_.paced) process.scheduler().set_pace(draw_pace(world_.random));
         if (open(process)) {
             Life life = process.life();
+            life.slow_readers = case_.paced;
             while (!process.io().crashed() && world_.failure.empty() && script_.begin(life))
                 process.run_until([&] { return script_.idle(); }, "a request never ended");
             script_.drop_writers();
