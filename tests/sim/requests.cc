@@ -2,6 +2,8 @@
 
 #include "base/assert.h"
 
+#include <algorithm>
+
 namespace orbitalreg::sim {
 namespace {
 
@@ -144,6 +146,28 @@ Awaitable<void> read_document(Life& life, Operation operation) {
 }
 }  // namespace
 
+namespace {
+
+bool is_damaged(Life& life, const Digest& digest) {
+    const auto found = life.blobs.find(digest);
+    return found && found->damaged;
+}
+
+// Something that the operation looks at answers as absent because its bytes failed their checksum.
+bool meets_damage(Life& life, const Operation& operation) {
+    const Universe& universe = life.world.universe;
+    const std::uint32_t blobs = 1U << operation.blob | universe.manifests[operation.manifest].blobs;
+    for (std::size_t i = 0; i < Universe::kBlobs; ++i) {
+        if ((blobs >> i & 1) != 0 && is_damaged(life, universe.blobs[i].digest)) return true;
+    }
+    // By a tag it may be any.
+    return std::ranges::any_of(universe.manifests, [&life](const SimManifest& manifest) {
+        return is_damaged(life, manifest.digest);
+    });
+}
+
+}  // namespace
+
 int begin_operation(Life& life, const Operation& operation) {
     life.note_time();
     return life.world.history.begin(operation);
@@ -167,7 +191,7 @@ bool conclude(Life& life, int number, const Operation& operation, const engine::
     // A damaged blob answers as absent.
     const bool missing =
         ending.verdict == Verdict::absent || ending.verdict == Verdict::child_missing;
-    if (missing && life.absence_excused()) {
+    if (missing && life.absence_excused() && meets_damage(life, operation)) {
         static_cast<void>(world.history.end_undone(number));
         return false;
     }

@@ -39,6 +39,7 @@ struct Arguments {
     double seconds = 0;
     unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
     std::string planted;
+    std::string theme;
     bool verbose = false;
     bool list = false;
 };
@@ -57,9 +58,10 @@ std::optional<std::string> text_of(const std::string& path) {
 }
 
 SimulationResult run_seed(const Arguments& arguments, std::uint64_t seed, bool twice) {
-    SimulationResult result = simulate(seed, {.verbose = arguments.verbose});
+    SimulationResult result =
+        simulate(seed, {.verbose = arguments.verbose, .theme = theme_of(arguments.theme)});
     if (!result.failure.empty() || !twice) return result;
-    const SimulationResult again = simulate(seed, {});
+    const SimulationResult again = simulate(seed, {.theme = theme_of(arguments.theme)});
     result.run_twice = 1;
     if (again.trace_hash != result.trace_hash || again.io_calls != result.io_calls)
         result.failure = "a second run of the seed went another way";
@@ -215,6 +217,9 @@ void add_options(CLI::App& app, Arguments& arguments) {
     app.add_option("--seconds", arguments.seconds, "take no further seed after so long");
     app.add_option("--jobs", arguments.jobs, "processes side by side");
     app.add_option("--planted", arguments.planted, "commit this bug; success is to find it");
+    app.add_option("--theme", arguments.theme,
+                   "what all seeds are about: crashes, errors, rot, lost_frame, stale_tail, astray "
+                   "or rollback");
     app.add_flag("--verbose", arguments.verbose, "print every operation");
     app.add_flag("--list", arguments.list, "print the bugs that can be planted");
 }
@@ -231,6 +236,10 @@ int run(int argc, char** argv) {
     }
     if (!plant(arguments.planted)) {
         std::fprintf(stderr, "no such bug to plant: %s (see --list)\n", arguments.planted.c_str());
+        return 2;
+    }
+    if (!arguments.theme.empty() && !theme_of(arguments.theme)) {
+        std::fprintf(stderr, "no such theme: %s\n", arguments.theme.c_str());
         return 2;
     }
     if (!arguments.exhaustive.empty()) return run_exhaustive(arguments);

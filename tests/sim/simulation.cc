@@ -20,7 +20,7 @@ public:
     Simulation(std::uint64_t seed, const SimulationOptions& options)
         : options_{options},
           world_{seed, seed % 3 == 0 ? SimDiskMode::ordered : SimDiskMode::strict},
-          theme_{draw_theme(world_.random)},
+          theme_{options.theme ? *options.theme : draw_theme(world_.random)},
           store_options_{draw_options(world_.random)} {
         world_.verbose = options.verbose;
         world_.workload = draw_workload(world_.random);

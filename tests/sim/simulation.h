@@ -2,14 +2,18 @@
 // Simulation runs one seed: lives of the store, one after another on one disk, each ended by a power cut at a call that
 // the seed draws, by a kill, or in order; and an audit after each start. The same seed gives the same run.
 
+#include "sim/swarm.h"
+
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace orbitalreg::sim {
 
 struct SimulationOptions {
     bool verbose = false;
-    std::uint64_t lives = 32;  // at least; nested crashes add to it
+    std::optional<Theme> theme;  // else as the seed draws it
+    std::uint64_t lives = 32;    // at least; nested crashes add to it
 };
 
 struct SimulationResult {

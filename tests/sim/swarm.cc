@@ -69,6 +69,14 @@ Theme draw_theme(SimRandom& random) {
     return kThemes[random.below(std::size(kThemes))];
 }
 
+std::optional<Theme> theme_of(std::string_view name) noexcept {
+    static constexpr std::array<std::string_view, 7> kNames{
+        "crashes", "errors", "rot", "lost_frame", "stale_tail", "astray", "rollback"};
+    const auto found = std::find(kNames.begin(), kNames.end(), name);
+    if (found == kNames.end()) return std::nullopt;
+    return static_cast<Theme>(found - kNames.begin());
+}
+
 cas::StoreOptions tiny_options() {
     cas::StoreOptions options;
     options.log_segment_size_bytes = 64_KiB;

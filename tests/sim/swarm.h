@@ -10,6 +10,8 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 namespace orbitalreg::sim {
 
@@ -25,6 +27,7 @@ enum class Theme : std::uint8_t {
 };
 
 Theme draw_theme(SimRandom& random);
+std::optional<Theme> theme_of(std::string_view name) noexcept;
 
 // Limits so small that a few operations meet most of them.
 cas::StoreOptions tiny_options();
