@@ -203,8 +203,8 @@ Awaitable<Result<void>> Checkpointer::make() {
         co_return written ? ended : written;
     }
     if (ORB_PLANTED(segments_freed_early)) {
-        co_await parts_.sequencer.between_frames(
-            [&] { parts_.free_segments(header.replay_segment, parts_.target.segments_in_use()); });
+        ORB_CO_TRY(co_await parts_.sequencer.between_frames(
+            [&] { parts_.free_segments(header.replay_segment, parts_.target.segments_in_use()); }));
     }
     const auto taken = co_await take_over(header, name);
     if (!taken) co_return taken;
