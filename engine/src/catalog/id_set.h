@@ -24,7 +24,7 @@ public:
     IdSet& operator=(const IdSet&) = delete;
     ~IdSet();
 
-    bool empty() const noexcept { return words_ == Words{}; }
+    bool empty() const noexcept { return (words_[0] | words_[1]) == 0; }
     std::uint32_t size() const noexcept;
     bool contains(std::uint32_t id) const noexcept;
     // These and no others, which ascend, in no more memory than they need.
