@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -189,6 +190,8 @@ int refuse(const ErrorCode& error) {
 }
 
 int make(const Arguments& arguments) {
+    std::error_code not_made;  // said again by the open
+    std::filesystem::create_directories(arguments.directory, not_made);
     OpenStore opened;
     if (const auto result = opened.open(arguments, false); !result) return refuse(result.error());
     Filling filling{opened.store(), arguments};
