@@ -143,7 +143,19 @@ std::vector<std::vector<GroupRecord>> later_groups() {
     });
     healed.blob = BlobId{1};
     healed.uid = 100;
-    return {{healed}, {cas_record(RecordType::scrub_position, [](auto& b) {
+    GroupRecord moved = cas_record(RecordType::blob_relocate, [](auto& b) {
+        return records::CreateBlobRelocate(b, b.CreateVector(digest_of(1)), 11, 1, 83, 100);
+    });
+    moved.blob = BlobId{1};
+    moved.uid = 102;
+    const ByteView content = as_bytes("hello world");
+    moved.raw.assign(content.begin(), content.end());
+    GroupRecord mark = cas_record(RecordType::mark_relocate, [](auto& b) {
+        return records::CreateMarkRelocate(b, b.CreateVector(some(16, 0x51)), 1, 160);
+    });
+    mark.uid = 101;
+    mark.raw = std::vector<std::byte>(8 + 368, std::byte{0x99});
+    return {{healed}, {moved, mark}, {cas_record(RecordType::scrub_position, [](auto& b) {
                 return records::CreateScrubPosition(b, 3, true, true, 7, 640, 5000, 12, 34567, 2,
                                                     1000, 4000);
             })}};

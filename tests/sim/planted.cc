@@ -40,6 +40,8 @@ const std::vector<PlantedBug>& planted_bugs() {
         {"punch_under_pin", "compaction punches what a reader still reads"},
         {"punch_without_identity_check",
          "a row is missed and the records in the range are not asked who they are"},
+        {"recycle_segment_with_live_blobs",
+         "a log segment that a blob still lies in is given back"},
         {"retry_failed_fsync", "a failed durable write is tried again and believed"},
         {"rotten_opened_frame",
          "recovery takes a damaged `opened` frame for the tail, whatever lies behind it"},

@@ -115,7 +115,10 @@ std::string done_text(const json::object& round) {
     return plural(number(round, "lanes_punched"), "lane") + " punched (" +
            bytes_text(number(round, "bytes_punched")) + "), " +
            plural(number(round, "lanes_unlinked"), "lane") + " removed (" +
-           bytes_text(number(round, "bytes_unlinked")) + ')';
+           bytes_text(number(round, "bytes_unlinked")) + "); " +
+           plural(number(round, "segments_removed") + number(round, "segments_recycled"),
+                  "log segment") +
+           " given back (" + bytes_text(number(round, "bytes_relocated")) + " moved out of them)";
 }
 
 std::string stays_text(const json::object& round) {
@@ -124,6 +127,11 @@ std::string stays_text(const json::object& round) {
         out += plural(deferred, "lane") +
                " keep dead bytes for now: a reader, a second hard link (a backup?) or the device "
                "stands in the way; the log says which\n";
+    }
+    if (const auto left = number(round, "segments_left"); left > 0) {
+        out += plural(left, "log segment") +
+               " keep damaged small blobs, or what the device refuses to read: push these again; "
+               "`orbitalreg fsck --level deep` names them\n";
     }
     if (const auto refused = number(round, "lanes_refused"); refused > 0) {
         out += plural(refused, "lane") +

@@ -17,8 +17,16 @@ struct CompactionReport {
     std::uint64_t lanes_deferred =
         0;  // a reader, a hard link or the device stood in the way: a later round
     std::uint64_t lanes_refused =
-        0;                 // a witness objected: poisoned, never punched again, look at the log
-    bool stopped = false;  // the store is stopping or read-only
+        0;  // a witness objected: poisoned, never punched again, look at the log
+    // Of the log: segments that a checkpoint covers and that are less than half live.
+    std::uint64_t segments_examined = 0;
+    std::uint64_t segments_recycled = 0;  // nothing live was left: they are spares now
+    std::uint64_t segments_removed = 0;   // as well, and enough spares were there
+    std::uint64_t segments_left = 0;    // hold bytes that could not be moved, damaged ones perhaps
+    std::uint64_t blobs_relocated = 0;  // moved to the end of the log
+    std::uint64_t marks_relocated = 0;  // of open uploads
+    std::uint64_t bytes_relocated = 0;  // of both
+    bool stopped = false;               // the store is stopping or read-only
 };
 
 struct CompactionStatus {

@@ -84,7 +84,10 @@ struct StoreStats {
     std::uint64_t damaged_blobs = 0;
     std::uint64_t uploads_open = 0;
     std::uint64_t log_segments = 0;
-    std::uint64_t log_bytes = 0;
+    std::uint64_t log_bytes = 0;  // of segments, without spares
+    std::uint64_t log_limit_bytes =
+        0;  // what compaction keeps it within; above 1.5 times that uploads wait
+    std::uint64_t log_live_bytes = 0;  // of small blobs and marks, as records
     std::uint64_t lanes = 0;
     std::uint64_t lane_bytes_used = 0;  // up to the frontiers
     std::uint64_t lsn = 0;

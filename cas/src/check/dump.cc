@@ -78,6 +78,22 @@ void describe_scrub_position(const records::ScrubPosition& at, JsonLine& line) {
         .number("full_pass", at.full_pass());
 }
 
+void describe_relocation(const records::BlobRelocate& move, JsonLine& line) {
+    line.text("record", "blob_relocate")
+        .text("digest", digest_text(move.digest()))
+        .number("size_bytes", move.size_bytes())
+        .number("from_segment", move.from_segment())
+        .number("from_offset", std::uint64_t{move.from_position()} * 64)
+        .number("from_uid", move.from_uid());
+}
+
+void describe_mark_move(const records::MarkRelocate& move, JsonLine& line) {
+    line.text("record", "mark_relocate")
+        .text("session", session_text(move.session()))
+        .number("from_segment", move.from_segment())
+        .number("from_offset", std::uint64_t{move.from_position()} * 64);
+}
+
 void describe_mark(const records::UploadMark& mark, JsonLine& line) {
     line.text("record", "upload_mark")
         .text("session", session_text(mark.session()))
@@ -85,6 +101,15 @@ void describe_mark(const records::UploadMark& mark, JsonLine& line) {
         .number("lane", mark.lane())
         .number("base_page", mark.base_page())
         .number("aligned_bytes", mark.aligned_bytes());
+}
+
+void describe_close(const records::UploadClose& close, JsonLine& line) {
+    line.text("record", "upload_close")
+        .text("session", session_text(close.session()))
+        .text("outcome", records::EnumNameUploadOutcome(close.outcome()))
+        .text("digest", digest_text(close.digest()))
+        .number("lane", close.lane())
+        .number("end_page", close.end_page());
 }
 
 void describe_cas_record(const AppliedRecord& record, JsonLine& line) {
@@ -118,19 +143,18 @@ void describe_cas_record(const AppliedRecord& record, JsonLine& line) {
                 .text("digest",
                       digest_text(flatbuffers::GetRoot<records::BlobDamaged>(body)->digest()));
             break;
+        case RecordType::blob_relocate:
+            describe_relocation(*flatbuffers::GetRoot<records::BlobRelocate>(body), line);
+            break;
+        case RecordType::mark_relocate:
+            describe_mark_move(*flatbuffers::GetRoot<records::MarkRelocate>(body), line);
+            break;
         case RecordType::upload_mark:
             describe_mark(*flatbuffers::GetRoot<records::UploadMark>(body), line);
             break;
-        case RecordType::upload_close: {
-            const auto* close = flatbuffers::GetRoot<records::UploadClose>(body);
-            line.text("record", "upload_close")
-                .text("session", session_text(close->session()))
-                .text("outcome", records::EnumNameUploadOutcome(close->outcome()))
-                .text("digest", digest_text(close->digest()))
-                .number("lane", close->lane())
-                .number("end_page", close->end_page());
+        case RecordType::upload_close:
+            describe_close(*flatbuffers::GetRoot<records::UploadClose>(body), line);
             break;
-        }
         case RecordType::lane_state: {
             const auto* state = flatbuffers::GetRoot<records::LaneState>(body);
             line.text("record", "lane_state")

@@ -7,6 +7,7 @@
 #include "check/fsck_pass.h"
 #include "check/lane_check.h"
 #include "check/replayed_store.h"
+#include "check/segment_check.h"
 #include "format/log_segment_header.h"
 
 #include <algorithm>
@@ -131,6 +132,8 @@ Result<FsckReport> fsck_pass(Io& io, const FsckOptions& options, const FsckScope
     recount(store, catalog, report);
     report.bytes = store.blobs().bytes();
     if (options.level == FsckLevel::quick) return report;
+    const LogIdentity identity = log_identity(superblock);
+    SegmentCheck{io, identity, report}.run(store.blobs());
     LaneCheck{io, store.identity(), report, progress}.run(store.blobs(), store.lanes());
     if (options.level == FsckLevel::deep) {
         DeepCheck{io, store.identity(), std::max(options.threads, 1U), report, progress}.run(

@@ -39,6 +39,7 @@ Checkpointer::Checkpointer(StoreEnvironment environment, const StoreOptions& opt
     : environment_{std::move(environment)},
       options_{options},
       parts_{std::move(parts)},
+      pacer_{environment_.clock, 0, &parts_.scheduler},
       tables_{parts_.target.checkpoint_tables()},
       side_bytes_max_{options.checkpoint_side_bytes_max != 0
                           ? options.checkpoint_side_bytes_max
@@ -203,8 +204,7 @@ Awaitable<Result<void>> Checkpointer::make() {
         co_return written ? ended : written;
     }
     if (ORB_PLANTED(segments_freed_early)) {
-        ORB_CO_TRY(co_await parts_.sequencer.between_frames(
-            [&] { parts_.free_segments(header.replay_segment, parts_.target.segments_in_use()); }));
+        co_await parts_.free_segments(header.replay_segment);
     }
     const auto taken = co_await take_over(header, name);
     if (!taken) co_return taken;
@@ -272,7 +272,12 @@ Awaitable<Result<void>> Checkpointer::write_table(CheckpointWriter& writer,
                 co_await parts_.sequencer.between_frames([&] { more = slice(table, rows); }));
         }
         if (rows.rows() == 0) continue;
+        const std::uint64_t before = writer.size_bytes();
         ORB_CO_TRY(with_reserve([&] { return writer.add(table.number(), rows); }));
+        // Not while old images pile up: commits would wait for the walk.
+        if (side_bytes_ <= side_bytes_max_ / 2) {
+            co_await pacer_.take(2 * (writer.size_bytes() - before));
+        }
     }
     co_return ok();
 }
@@ -306,6 +311,7 @@ Awaitable<Result<void>> Checkpointer::read_back(const CheckpointName& name) {
         for (bool more = true; more;) {
             ORB_CO_TRY(const auto block, reader.next());
             more = block.has_value();
+            if (more) co_await pacer_.take(block->header.size_bytes());
             // Other work of this executor comes in between.
             co_await asio::post(environment_.background, asio::use_awaitable);
         }
@@ -324,10 +330,7 @@ Awaitable<Result<void>> Checkpointer::take_over(CheckpointHeader header, Checkpo
         environment_.log.warn("old checkpoints are not removed",
                               {{"error", removed.error().message()}});
     }
-    std::vector<std::uint32_t> in_use;
-    ORB_CO_TRY(co_await parts_.sequencer.between_frames(
-        [&] { in_use = parts_.target.segments_in_use(); }));
-    parts_.free_segments(header.replay_segment, in_use);
+    co_await parts_.free_segments(header.replay_segment);
     co_return ok();
 }
 

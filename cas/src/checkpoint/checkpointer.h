@@ -42,9 +42,8 @@ public:
         std::function<const ChainEnd&()> chain_end;
         // Writes the superblock. An error has turned the store read-only.
         std::function<Result<void>(const CheckpointHeader&, const CheckpointName&)> name;
-        // Removes the segments before `replay_segment` but for those in use.
-        std::function<void(std::uint32_t replay_segment, const std::vector<std::uint32_t>& in_use)>
-            free_segments;
+        // Gives back the segments before `replay_segment` but for those in use.
+        std::function<Awaitable<void>(std::uint32_t replay_segment)> free_segments;
         // As in CommitLog::on_no_space().
         std::function<bool()> give_up_reserve;
     };

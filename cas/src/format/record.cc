@@ -144,6 +144,15 @@ bool sound(const records::BlobDamaged& record) noexcept {
     return holds_digests(view(record.digest()), 1);
 }
 
+bool sound(const records::BlobRelocate& record) noexcept {
+    return holds_digests(view(record.digest()), 1) && record.from_segment() != 0 &&
+           record.from_uid() != 0;
+}
+
+bool sound(const records::MarkRelocate& record) noexcept {
+    return is_session(record.session()) && record.from_segment() != 0;
+}
+
 bool sound(const records::BlobHealed& record) noexcept {
     return holds_digests(view(record.digest()), 1);
 }
@@ -289,6 +298,9 @@ Result<void> verify_cas_body(RecordType type, ByteView body) noexcept {
         case RecordType::id_block:
             return verify_as<records::IdBlock>(body);
         case RecordType::blob_relocate:
+            return verify_as<records::BlobRelocate>(body);
+        case RecordType::mark_relocate:
+            return verify_as<records::MarkRelocate>(body);
         case RecordType::snapshot_hold:
             break;
     }

@@ -261,11 +261,14 @@ void BlobTable::condemn(Shard& shard, const Row& row, std::uint64_t store_time_s
     condemned_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void BlobTable::add_pinned_segments(std::set<std::uint32_t>& segments) const {
+void BlobTable::add_held_segments(std::set<std::uint32_t>& segments) const {
     for (std::uint32_t i = 0; i < kShards; ++i) {
         const std::shared_lock lock{shards_[i].mutex};
         for (const auto& [extent, count] : shards_[i].pins) {
             if (!extent.in_lane) segments.insert(extent.file);
+        }
+        for (const CondemnedExtent& each : shards_[i].condemned) {
+            if (each.damaged && !each.extent.in_lane) segments.insert(each.extent.file);
         }
     }
 }
@@ -297,13 +300,14 @@ void BlobTable::set_extent(Row& row, const Extent& extent) noexcept {
     row.flags = static_cast<std::uint16_t>((row.flags & ~kInLane) | (extent.in_lane ? kInLane : 0));
 }
 
-std::uint32_t BlobTable::visit_extents(std::uint32_t first, std::uint32_t count,
-                                       const std::function<void(const Extent&)>& visit) const {
+std::uint32_t BlobTable::visit_extents(
+    std::uint32_t first, std::uint32_t count,
+    const std::function<void(BlobId, const Extent&)>& visit) const {
     const std::uint32_t end = end_id_.load(std::memory_order_acquire);
     std::uint32_t id = std::max(first, 1U);
     for (; id < end && count > 0; ++id, --count) {
         const Row& row = rows_.at(id);
-        if ((row.flags & kInUse) != 0) visit(extent_of(row));
+        if ((row.flags & kInUse) != 0) visit(BlobId{id}, extent_of(row));
     }
     return id < end ? id : 0;
 }
@@ -401,6 +405,18 @@ void BlobTable::replace_extent(BlobId id, const Extent& extent, std::uint64_t st
         row.flags = static_cast<std::uint16_t>(row.flags & ~kDamaged);
     }
     renew_grace(id, store_time_s);
+}
+
+void BlobTable::move_extent(BlobId id, const Extent& extent, std::uint64_t store_time_s) {
+    Row& row = rows_.change(id.value);
+    Shard& shard = shards_[shard_number(row)];
+    const std::unique_lock lock{shard.mutex};
+    ORB_ASSERT((row.flags & kInUse) != 0);
+    ORB_ASSERT((row.flags & kDamaged) == 0);
+    condemn(shard, row, store_time_s);
+    space_.remove(extent_of(row));
+    set_extent(row, extent);
+    space_.add(extent);
 }
 
 void BlobTable::renew_grace(BlobId id, std::uint64_t store_time_s) {

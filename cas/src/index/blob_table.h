@@ -103,8 +103,8 @@ public:
     std::optional<PinnedBlob> pin(const Digest& digest);
     // Extents with at least one pin.
     std::uint64_t pinned_extents() const;
-    // Adds the log segments that they lie in.
-    void add_pinned_segments(std::set<std::uint32_t>& segments) const;
+    // Adds the log segments that they lie in, and those of damaged extents that are kept for a while.
+    void add_held_segments(std::set<std::uint32_t>& segments) const;
 
     // Extents that are dead: condemned, not pinned; damaged ones only when condemned at `damaged_before_s` or earlier.
     // At most `count_max`; they are forgotten here. Any thread.
@@ -119,6 +119,8 @@ public:
     void remove(BlobId id, std::uint64_t store_time_s);
     // A damaged row gets new bytes and is sound again; its grace starts anew.
     void replace_extent(BlobId id, const Extent& extent, std::uint64_t store_time_s);
+    // The same bytes elsewhere: nothing else of the row changes.
+    void move_extent(BlobId id, const Extent& extent, std::uint64_t store_time_s);
     void set_damaged(BlobId id);
     // The row's extent verified: it is sound again.
     void clear_damaged(BlobId id);
@@ -157,7 +159,7 @@ public:
     // Rows of ids in [first, first + count), in order of id; the first id behind them, 0 at the end. Sequencer only:
     // the lanes' live extents, without a look at digests.
     std::uint32_t visit_extents(std::uint32_t first, std::uint32_t count,
-                                const std::function<void(const Extent&)>& visit) const;
+                                const std::function<void(BlobId, const Extent&)>& visit) const;
     // Every extent with a pin, whether a row still names it or not.
     void for_each_pinned(const std::function<void(const Extent&)>& visit) const;
     // Every extent that was not taken from the condemned list yet.

@@ -78,6 +78,13 @@ Result<void> verify_mark(const AppliedRecord& record) noexcept {
     return record.raw.size() == raw ? Result<void>{ok()} : fail(Errc::bad_format);
 }
 
+Result<void> verify_mark_move(const AppliedRecord& record) noexcept {
+    const auto* move = verified<records::MarkRelocate>(record.body);
+    if (move == nullptr || !is_session(move->session())) return fail(Errc::bad_format);
+    const bool sound = record.uid != 0 && move->from_segment() != 0 && !record.raw.empty();
+    return sound ? Result<void>{ok()} : fail(Errc::bad_format);
+}
+
 Result<void> verify_close(const AppliedRecord& record) noexcept {
     const auto* close = verified<records::UploadClose>(record.body);
     if (close == nullptr || !is_session(close->session())) return fail(Errc::bad_format);
@@ -145,6 +152,17 @@ GroupRecord encode_record(const MarkRecord& mark, std::uint64_t uid, std::vector
     return record;
 }
 
+GroupRecord encode_record(const MarkMoveRecord& move, std::uint64_t uid,
+                          std::vector<std::byte> raw) {
+    FlatBufferBuilder builder{96};
+    builder.Finish(records::CreateMarkRelocate(builder, encode_bytes(builder, move.session),
+                                               move.from_segment, move.from_position));
+    GroupRecord record = finish_record(RecordType::mark_relocate, builder);
+    record.uid = uid;
+    record.raw = std::move(raw);
+    return record;
+}
+
 GroupRecord encode_record(const CloseRecord& close, std::uint64_t uid) {
     FlatBufferBuilder builder{192};
     const auto session = encode_bytes(builder, close.session);
@@ -179,6 +197,8 @@ Result<void> verify_lane_record(const AppliedRecord& record) noexcept {
             return verify_commit(record);
         case RecordType::upload_mark:
             return verify_mark(record);
+        case RecordType::mark_relocate:
+            return verify_mark_move(record);
         case RecordType::upload_close:
             return verify_close(record);
         case RecordType::lane_state:
@@ -202,6 +222,13 @@ MarkRecord decode_mark(ByteView body) noexcept {
             .hash_state = view_of(mark->hash_state()),
             .first_sum = mark->first_sum(),
             .open_chunk_sum = mark->open_chunk_sum()};
+}
+
+MarkMoveRecord decode_mark_move(ByteView body) noexcept {
+    const auto* move = flatbuffers::GetRoot<records::MarkRelocate>(body.data());
+    return {.session = session_of(move->session()),
+            .from_segment = move->from_segment(),
+            .from_position = move->from_position()};
 }
 
 CloseRecord decode_close(ByteView body) noexcept {

@@ -25,6 +25,12 @@ struct MarkRecord {
     std::uint64_t open_chunk_sum = 0;
 };
 
+struct MarkMoveRecord {  // MarkRelocate
+    SessionId session{};
+    std::uint32_t from_segment = 0;
+    std::uint32_t from_position = 0;  // offset / 64
+};
+
 enum class UploadOutcome : std::uint8_t { none = 0, finished = 1, cancelled = 2 };
 
 struct CloseRecord {
@@ -58,6 +64,8 @@ struct LaneCommit {  // of a BlobCommit in a lane; lane 0: inline
 };
 
 GroupRecord encode_record(const MarkRecord& mark, std::uint64_t uid, std::vector<std::byte> raw);
+GroupRecord encode_record(const MarkMoveRecord& move, std::uint64_t uid,
+                          std::vector<std::byte> raw);
 GroupRecord encode_record(const CloseRecord& close, std::uint64_t uid);
 GroupRecord encode_record(const LaneStateRecord& state);
 GroupRecord encode_record(const IdBlockRecord& block);
@@ -65,6 +73,7 @@ GroupRecord encode_record(const IdBlockRecord& block);
 Result<void> verify_lane_record(const AppliedRecord& record) noexcept;
 
 MarkRecord decode_mark(ByteView body) noexcept;  // views into `body`
+MarkMoveRecord decode_mark_move(ByteView body) noexcept;
 CloseRecord decode_close(ByteView body) noexcept;
 LaneStateRecord decode_lane_state(ByteView body) noexcept;
 IdBlockRecord decode_id_block(ByteView body) noexcept;

@@ -126,6 +126,9 @@ void Lanes::apply(const FrameContext& frame, const AppliedRecord& record) noexce
             if (mark.lane != 0) rooms.table.apply(mark);
             break;
         }
+        case RecordType::mark_relocate:
+            rooms.uploads.apply(record, decode_mark_move(record.body));
+            break;
         case RecordType::upload_close: {
             const CloseRecord close = decode_close(record.body);
             rooms.uploads.apply(frame, close, expiry_s(rooms), rooms.options.uploads_closed_max);

@@ -5,12 +5,12 @@
 
 namespace orbitalreg::cas {
 
-Awaitable<Result<std::vector<std::byte>>> read_mark_part(CommitLog& log, IoQueue& queue,
-                                                         MarkPart part) {
+Awaitable<Result<std::vector<std::byte>>> MarkReader::read(MarkPart part) const {
     std::vector<std::byte> raw(part.size_bytes);
-    for (int attempt = 0; attempt < 2; ++attempt) {
-        const auto read = co_await log.read(queue, part.segment, part.offset, raw);
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        const auto read = co_await log_.read(queue_, part.segment, part.offset, raw);
         if (read && checksum64(raw) == part.checksum) co_return raw;
+        if (const auto now = uploads_.part_now(session_, part)) part = *now;
     }
     co_return fail(Errc::io_error);
 }
@@ -26,7 +26,7 @@ Awaitable<Result<void>> SumReader::read(std::span<std::uint64_t> to) {
             if (part_ == parts_.size()) co_return fail(Errc::io_error);
             const MarkPart& part = parts_[part_++];
             if (part.sums == 0) continue;
-            ORB_CO_TRY(loaded_, co_await read_mark_part(log_, queue_, part));
+            ORB_CO_TRY(loaded_, co_await marks_.read(part));
             loaded_first_ = part.first;
             loaded_sums_ = part.sums;
         }

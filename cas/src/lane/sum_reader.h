@@ -1,6 +1,6 @@
 #pragma once
-// SumReader reads the chunk sums of an upload in order: those of its marks from the log, then those
-// made since.
+// MarkReader reads what the marks of one upload put into the log. SumReader reads the upload's chunk sums in order: those
+// of its marks, then those made since.
 
 #include "lane/upload_table.h"
 #include "log/commit_log.h"
@@ -11,18 +11,32 @@
 
 namespace orbitalreg::cas {
 
-// The raw bytes of a mark, compared with the checksum made when it was applied; read twice if they
-// differ. Errc::io_error.
-Awaitable<Result<std::vector<std::byte>>> read_mark_part(CommitLog& log, IoQueue& queue,
-                                                         MarkPart part);
+// Compaction moves marks while an upload goes on, and the segment that they were in may be in use for something else by
+// then: the checksum made when a mark was applied tells, and the table knows where the bytes are now.
+class MarkReader {
+public:
+    static constexpr int kAttempts = 4;
+
+    MarkReader(CommitLog& log, IoQueue& queue, const UploadTable& uploads,
+               const SessionId& session) noexcept
+        : log_{log}, queue_{queue}, uploads_{uploads}, session_{session} {}
+
+    // The raw bytes of a mark. Errc::io_error.
+    Awaitable<Result<std::vector<std::byte>>> read(MarkPart part) const;
+
+private:
+    CommitLog& log_;
+    IoQueue& queue_;
+    const UploadTable& uploads_;
+    const SessionId session_;
+};
 
 class SumReader {
 public:
     // `parts` cover the sums up to number `fresh_first`, `fresh` those from there on.
-    SumReader(CommitLog& log, IoQueue& queue, std::vector<MarkPart> parts,
-              std::uint64_t fresh_first, std::vector<std::uint64_t> fresh)
-        : log_{log},
-          queue_{queue},
+    SumReader(const MarkReader& marks, std::vector<MarkPart> parts, std::uint64_t fresh_first,
+              std::vector<std::uint64_t> fresh)
+        : marks_{marks},
           parts_{std::move(parts)},
           fresh_first_{fresh_first},
           fresh_{std::move(fresh)} {}
@@ -31,8 +45,7 @@ public:
     Awaitable<Result<void>> read(std::span<std::uint64_t> to);
 
 private:
-    CommitLog& log_;
-    IoQueue& queue_;
+    const MarkReader marks_;
     const std::vector<MarkPart> parts_;
     const std::uint64_t fresh_first_;
     const std::vector<std::uint64_t> fresh_;

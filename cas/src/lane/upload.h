@@ -18,6 +18,7 @@
 #include "lane/chunk_sums.h"
 #include "lane/lane_rooms.h"
 #include "lane/record_writer.h"
+#include "lane/sum_reader.h"
 
 #include <cstdint>
 #include <memory>
@@ -64,6 +65,10 @@ private:
     Awaitable<Result<void>> write_mark();
     Awaitable<Result<void>> commit_mark(MarkRecord mark, std::vector<std::byte> raw);
 
+    // Of its session, if it has one; without one there are no marks to read.
+    MarkReader mark_reader() const noexcept {
+        return {*rooms_->log, queue_, rooms_->uploads, session_ ? session_->id : SessionId{}};
+    }
     CloseRecord close_record(UploadOutcome outcome) const;
     Awaitable<Result<void>> commit_cancel();
     Awaitable<Result<Digest>> digest_in(DigestAlgorithm algorithm);

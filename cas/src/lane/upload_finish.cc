@@ -163,7 +163,7 @@ Awaitable<Result<void>> Upload::write_trailer(const Digest& digest) {
     const std::uint64_t chunks = chunk_count(received_);
     std::vector<std::uint64_t> filled{sums_.filled().begin(), sums_.filled().end()};
     if (received_ % kChunkSize != 0) filled.push_back(sums_.open_sum());
-    SumReader sums{*rooms_->log, queue_, parts_, sums_.first(), std::move(filled)};
+    SumReader sums{mark_reader(), parts_, sums_.first(), std::move(filled)};
     std::vector<std::uint64_t> in_descriptor(descriptor_sums(received_));
     ORB_CO_TRY(co_await sums.read(in_descriptor));
     const auto page = std::make_unique<Page>();
@@ -206,7 +206,7 @@ Awaitable<Result<Digest>> Upload::rehash(DigestAlgorithm algorithm) {
     if (!buffer) co_return fail(Errc::overloaded);
     std::vector<std::uint64_t> filled{sums_.filled().begin(), sums_.filled().end()};
     filled.push_back(sums_.open_sum());
-    SumReader sums{*rooms_->log, queue_, parts_, sums_.first(), std::move(filled)};
+    SumReader sums{mark_reader(), parts_, sums_.first(), std::move(filled)};
     Hasher hasher{algorithm};
     const std::uint64_t aligned = record_->aligned_bytes();
     const ByteView tail = record_->tail();

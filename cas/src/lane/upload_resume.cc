@@ -34,7 +34,7 @@ Awaitable<Result<void>> Upload::resume_inline(const UploadRow& row) {
     const MutableByteView bytes = first_->bytes();
     std::uint64_t loaded = 0;
     for (const MarkPart& part : row.parts) {
-        ORB_CO_TRY(const auto raw, co_await read_mark_part(*rooms_->log, queue_, part));
+        ORB_CO_TRY(const auto raw, co_await mark_reader().read(part));
         if (part.first != loaded || raw.size() > bytes.size() - loaded)
             co_return fail(Errc::io_error);
         std::memcpy(bytes.data() + loaded, raw.data(), raw.size());
@@ -67,7 +67,7 @@ Awaitable<Result<void>> Upload::resume_in_lane(const UploadRow& row) {
     const auto tail_size = static_cast<std::size_t>(row.offset - row.aligned_bytes);
     if (tail_size != 0) {
         // The last mark has a part, since it has a tail.
-        ORB_CO_TRY(tail, co_await read_mark_part(*rooms_->log, queue_, row.parts.back()));
+        ORB_CO_TRY(tail, co_await mark_reader().read(row.parts.back()));
         if (tail.size() < tail_size) co_return fail(Errc::io_error);
         tail.erase(tail.begin(), tail.end() - static_cast<std::ptrdiff_t>(tail_size));
     }

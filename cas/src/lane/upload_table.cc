@@ -194,6 +194,51 @@ bool UploadTable::apply(const FrameContext& frame, const CloseRecord& close,
     return was_open;
 }
 
+MarkPart* UploadTable::part_at(UploadRow& row, const MarkMoveRecord& move) noexcept {
+    const auto part = std::ranges::find_if(row.parts, [&move](const MarkPart& each) {
+        return each.segment == move.from_segment && each.offset / 64 == move.from_position;
+    });
+    return part == row.parts.end() ? nullptr : &*part;
+}
+
+void UploadTable::apply(const AppliedRecord& record, const MarkMoveRecord& move) {
+    const std::lock_guard lock{mutex_};
+    const auto found = rows_.find(move.session);
+    if (found == rows_.end() || found->second.uid != record.uid) return;
+    MarkPart* const part = part_at(found->second, move);
+    if (part == nullptr || part->checksum != checksum64(record.raw)) return;
+    before_change(move.session);
+    blobs_.space().remove_mark(part->segment, part->size_bytes);
+    part->segment = record.segment;
+    part->offset = record.raw_offset;
+    blobs_.space().add_mark(part->segment, part->size_bytes);
+}
+
+std::vector<SessionPart> UploadTable::parts_in(const std::set<std::uint32_t>& segments,
+                                               std::size_t count_max) const {
+    std::vector<SessionPart> found;
+    const std::lock_guard lock{mutex_};
+    for (const auto& [session, row] : rows_) {
+        for (const MarkPart& part : row.parts) {
+            if (found.size() == count_max) return found;
+            if (segments.contains(part.segment)) found.push_back({session, row.uid, part});
+        }
+    }
+    return found;
+}
+
+std::optional<MarkPart> UploadTable::part_now(const SessionId& session,
+                                              const MarkPart& part) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = rows_.find(session);
+    if (found == rows_.end()) return std::nullopt;
+    const auto now = std::ranges::find_if(found->second.parts, [&part](const MarkPart& each) {
+        return each.first == part.first && each.sums == part.sums &&
+               each.size_bytes == part.size_bytes && each.checksum == part.checksum;
+    });
+    return now == found->second.parts.end() ? std::nullopt : std::optional{*now};
+}
+
 void UploadTable::drop_parts(UploadRow& row) {
     for (const MarkPart& part : row.parts) {
         blobs_.space().remove_mark(part.segment, part.size_bytes);

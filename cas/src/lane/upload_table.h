@@ -37,6 +37,13 @@ struct MarkPart {
     std::uint32_t sums = 0;  // 0 in an inline upload
 };
 
+// One part of a session's marks.
+struct SessionPart {
+    SessionId session{};
+    std::uint64_t uid = 0;
+    MarkPart part;
+};
+
 struct UploadRow {
     std::uint64_t uid = 0;
     std::uint64_t issued_store_time_s = 0;
@@ -80,6 +87,15 @@ public:
     bool apply(const FrameContext& frame, const CloseRecord& close, std::uint64_t remember_s,
                std::uint32_t closed_max);
 
+    // The bytes of one part are elsewhere; nothing when the session has no part there.
+    void apply(const AppliedRecord& record, const MarkMoveRecord& move);
+
+    // The parts that lie in `segments`, at most `count_max`, in order of session.
+    std::vector<SessionPart> parts_in(const std::set<std::uint32_t>& segments,
+                                      std::size_t count_max) const;
+    // Where that part is now: compaction may have moved it. None once the session is closed.
+    std::optional<MarkPart> part_now(const SessionId& session, const MarkPart& part) const;
+
     UploadStatus status(const SessionId& session) const;
     bool closed(const SessionId& session) const;
     std::optional<UploadRow> row(const SessionId& session) const;
@@ -110,6 +126,7 @@ private:
         bool draining = false;
     };
 
+    static MarkPart* part_at(UploadRow& row, const MarkMoveRecord& move) noexcept;
     void drop_parts(UploadRow& row);
     // The session is about to change, and may get another part.
     void before_change(const SessionId& session);

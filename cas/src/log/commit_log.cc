@@ -79,7 +79,13 @@ public:
           superblock_{environment_.io, options.durability},
           time_{environment_.clock},
           files_{environment_.io},
-          read_only_{environment_.log} {
+          read_only_{environment_.log},
+          recycled_total_{environment_.metrics.counter(
+              "log_segments_recycled_total",
+              "Log segments without anything live that became spares.")},
+          removed_total_{environment_.metrics.counter(
+              "log_segments_removed_total",
+              "Log segments without anything live that were removed.")} {
         superblock_.adopt(opened.choice);
     }
 
@@ -92,6 +98,9 @@ public:
     Awaitable<Result<void>> between_frames(std::function<void()> step) override;
     Result<Committed> commit_now(Group group) override;
     Awaitable<Result<void>> make_checkpoint() override;
+    void on_checkpoint(std::function<void()> made) override { checkpoint_made_ = std::move(made); }
+    std::vector<std::uint32_t> covered_segments() const override;
+    Awaitable<Result<FreedSegments>> free_covered() override;
     void start() override;
     Awaitable<void> stop(Group last) override;
     Awaitable<Result<void>> read(IoQueue& queue, std::uint32_t segment, std::uint64_t offset,
@@ -105,6 +114,9 @@ public:
     std::uint64_t lane_target_bytes() const noexcept override { return lane_target_bytes_; }
     std::uint64_t store_time_ms() const noexcept override { return time_.now_ms(); }
     std::uint64_t segment_size_bytes() const noexcept override { return segment_size_bytes_; }
+    std::uint64_t group_size_bytes() const noexcept override {
+        return FrameLimits::of(options_, segment_size_bytes_).group_bytes;
+    }
     std::array<std::byte, 32> derive_key(std::string_view label) const noexcept override;
     LogStats stats() const override;
 
@@ -115,7 +127,10 @@ private:
     Result<void> begin_checkpoints();
     Result<void> write_clean(Lsn closed);
     Result<void> name_checkpoint(const CheckpointHeader& header, const CheckpointName& name);
-    void free_segments(std::uint32_t replay_segment, const std::vector<std::uint32_t>& in_use);
+    void cover_segments(std::uint32_t replay_segment);
+    Awaitable<void> checkpoint_made(std::uint32_t replay_segment);
+    FreedSegments free_segments(const std::vector<std::uint32_t>& in_use);
+    bool recycle(std::uint32_t segment);
 
     StoreEnvironment environment_;
     const StoreOptions options_;
@@ -130,6 +145,8 @@ private:
     mutable StoreTime time_;
     SegmentFiles files_;
     ReadOnlySwitch read_only_;
+    Counter& recycled_total_;
+    Counter& removed_total_;
     ReplayedLog replayed_;
     bool clean_start_ = false;
     std::uint64_t incarnation_ = 0;
@@ -144,6 +161,7 @@ private:
     mutable std::mutex segments_mutex_;
     std::set<std::uint32_t> old_segments_;  // before the replay position, and still there
     std::uint32_t replay_segment_ = 1;
+    std::function<void()> checkpoint_made_;
     std::atomic<bool> started_{false};
     std::atomic<bool> stopped_{false};
 };
@@ -240,9 +258,8 @@ Result<void> OpenCommitLog::begin_checkpoints() {
     const Superblock& superblock = superblock_.current();
     ORB_TRY(const auto highest,
             remove_other_checkpoints(environment_.io, superblock.checkpoint_id));
-    if (superblock.checkpoint_id != 0) {
-        free_segments(superblock.replay_segment, target_.segments_in_use());
-    }
+    // `opened` follows whatever emptied them.
+    if (superblock.checkpoint_id != 0) free_segments(target_.segments_in_use());
     Checkpointer::Parts parts{
         *sequencer_,
         target_,
@@ -252,9 +269,7 @@ Result<void> OpenCommitLog::begin_checkpoints() {
         [this](const CheckpointHeader& header, const CheckpointName& name) {
             return name_checkpoint(header, name);
         },
-        [this](std::uint32_t replay_segment, const std::vector<std::uint32_t>& in_use) {
-            free_segments(replay_segment, in_use);
-        },
+        [this](std::uint32_t replay_segment) { return checkpoint_made(replay_segment); },
         [this] { return give_up_space_ && give_up_space_(); }};
     checkpointer_ = std::make_shared<Checkpointer>(
         environment_, options_, std::move(parts),
@@ -281,29 +296,75 @@ Result<void> OpenCommitLog::name_checkpoint(const CheckpointHeader& header,
     return written;
 }
 
-// Segments that the checkpoint covers and nothing live lies in. One that cannot be removed is when the store opens.
-void OpenCommitLog::free_segments(std::uint32_t replay_segment,
-                                  const std::vector<std::uint32_t>& in_use) {
+void OpenCommitLog::cover_segments(std::uint32_t replay_segment) {
+    const std::lock_guard lock{segments_mutex_};
+    for (; replay_segment_ < replay_segment; ++replay_segment_) {
+        old_segments_.insert(replay_segment_);
+    }
+}
+
+Awaitable<void> OpenCommitLog::checkpoint_made(std::uint32_t replay_segment) {
+    cover_segments(replay_segment);
+    const auto freed = co_await free_covered();
+    static_cast<void>(freed);  // what stays goes with the next checkpoint
+    if (checkpoint_made_) checkpoint_made_();
+}
+
+std::vector<std::uint32_t> OpenCommitLog::covered_segments() const {
+    const std::lock_guard lock{segments_mutex_};
+    return {old_segments_.begin(), old_segments_.end()};
+}
+
+Awaitable<Result<FreedSegments>> OpenCommitLog::free_covered() {
+    if (!sequencer_) co_return fail(Errc::read_only);
+    bool followed = false;
+    std::vector<std::uint32_t> in_use;
+    ORB_CO_TRY(co_await sequencer_->between_frames([&] {
+        followed = sequencer_->follow_up();
+        in_use = target_.segments_in_use();
+    }));
+    if (!followed) co_return FreedSegments{};
+    co_return free_segments(in_use);
+}
+
+// Nothing can come into use again in a covered segment. One that cannot be removed is when the store opens.
+FreedSegments OpenCommitLog::free_segments(const std::vector<std::uint32_t>& in_use) {
     std::vector<std::uint32_t> freed;
     {
         const std::lock_guard lock{segments_mutex_};
-        for (; replay_segment_ < replay_segment; ++replay_segment_) {
-            old_segments_.insert(replay_segment_);
-        }
         std::erase_if(old_segments_, [&](std::uint32_t segment) {
             if (std::ranges::binary_search(in_use, segment)) return false;
             freed.push_back(segment);
             return true;
         });
     }
+    FreedSegments done;
     for (const std::uint32_t segment : freed) {
         files_.forget(segment);
+        if (recycle(segment)) {
+            ++done.recycled;
+            continue;
+        }
+        ++done.removed;
         const auto removed = environment_.io.remove(log_segment_path(segment));
-        if (!removed) {
+        if (!removed && removed.error() != errno_code(ENOENT)) {
             environment_.log.warn("a log segment cannot be removed",
                                   {{"segment", segment}, {"error", removed.error().message()}});
         }
+        files_.forget(segment);  // somebody may have opened it for a mark that had moved
     }
+    recycled_total_.add(done.recycled);
+    removed_total_.add(done.removed);
+    return done;
+}
+
+bool OpenCommitLog::recycle(std::uint32_t segment) {
+    const auto recycled = spares_->recycle(segment);
+    files_.forget(segment);
+    if (recycled) return recycled.value();
+    environment_.log.warn("a log segment cannot be used again",
+                          {{"segment", segment}, {"error", recycled.error().message()}});
+    return false;
 }
 
 Awaitable<Result<void>> OpenCommitLog::make_checkpoint() {
@@ -418,6 +479,8 @@ LogStats OpenCommitLog::stats() const {
     }
     stats.segment = segment;
     stats.bytes = stats.segments * segment_size_bytes_;
+    stats.spare_segments = spares_ ? spares_->ready() : 0;
+    stats.checkpoint_interval_bytes = checkpointer_ ? checkpointer_->interval_bytes() : 0;
     {
         const std::lock_guard lock{superblock_mutex_};
         const Superblock& superblock = superblock_.current();

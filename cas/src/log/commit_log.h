@@ -23,10 +23,12 @@ namespace orbitalreg::cas {
 
 struct LogStats {
     std::uint64_t segments = 0;
-    std::uint64_t bytes = 0;           // of all segment files
+    std::uint64_t bytes = 0;           // of these
+    std::uint64_t spare_segments = 0;  // ready to be used next, not counted above
     std::uint32_t segment = 0;         // that is written to
     std::uint32_t replay_segment = 0;  // where a start would begin to replay
-    std::uint64_t checkpoint_id = 0;   // 0: none
+    std::uint64_t checkpoint_interval_bytes = 0;
+    std::uint64_t checkpoint_id = 0;  // 0: none
     std::uint64_t checkpoint_lsn = 0;
     std::uint64_t checkpoint_bytes = 0;        // of one copy
     std::uint64_t checkpoint_rows_loaded = 0;  // when the store was opened
@@ -38,6 +40,11 @@ struct LogStats {
     bool created = false;
     bool read_only = false;
     std::string read_only_reason;
+};
+
+struct FreedSegments {
+    std::uint64_t recycled = 0;  // are spares now
+    std::uint64_t removed = 0;
 };
 
 class CommitLog : public Committer {
@@ -55,6 +62,13 @@ public:
     // Makes a checkpoint, or waits for the one under way. Errc::read_only, stopped, no_space, or what the device said: the
     // one before it stays.
     virtual Awaitable<Result<void>> make_checkpoint() = 0;
+    // `made` is told of each checkpoint, on `environment.background`, before CommitLog::stop() returns. Before start().
+    virtual void on_checkpoint(std::function<void()> made) = 0;
+    // Segments before the one where replay starts, in order.
+    virtual std::vector<std::uint32_t> covered_segments() const = 0;
+    // Gives back those of them that nothing is in use in, as FrameTarget says. What emptied them can not be taken for a
+    // torn end of the log any more: a frame follows it. On `environment.background`. Errc::read_only, stopped.
+    virtual Awaitable<Result<FreedSegments>> free_covered() = 0;
     virtual void start() = 0;
     // `last` is committed in a frame before `closed` (frontiers of free lanes). Idempotent.
     virtual Awaitable<void> stop(Group last) = 0;
@@ -76,6 +90,8 @@ public:
     virtual std::uint64_t lane_target_bytes() const noexcept = 0;
     virtual std::uint64_t store_time_ms() const noexcept = 0;
     virtual std::uint64_t segment_size_bytes() const noexcept = 0;
+    // Of one group, encoded, at most.
+    virtual std::uint64_t group_size_bytes() const noexcept = 0;
     virtual std::array<std::byte, 32> derive_key(std::string_view label) const noexcept = 0;
     virtual LogStats stats() const = 0;
 };

@@ -20,7 +20,7 @@ enum class RecordType : std::uint16_t {
     blob_commit = 1,
     blob_delete = 2,
     lease = 3,
-    blob_relocate = 4,  // reserved
+    blob_relocate = 4,
     blob_healed = 5,
     blob_damaged = 6,
     upload_mark = 7,
@@ -29,6 +29,7 @@ enum class RecordType : std::uint16_t {
     id_block = 10,
     scrub_position = 11,
     snapshot_hold = 12,  // reserved
+    mark_relocate = 13,
 };
 
 enum class RecordOwner : std::uint8_t { cas = 1, catalog = 2 };

@@ -27,13 +27,7 @@ Result<void> write_zeros(File& file, std::uint64_t size_bytes) {
     return ok();
 }
 
-// A header is written once all else is there, so that a header tells a whole preparation.
-Result<void> fill_segment(File& file, const SegmentPlan& plan, std::uint32_t segment,
-                          SegmentFill fill) {
-    ORB_TRY(file.allocate(0, plan.size_bytes));
-    if (fill == SegmentFill::zeros) {
-        ORB_TRY(write_zeros(file, plan.size_bytes));
-    }
+Result<void> write_segment_header(File& file, const SegmentPlan& plan, std::uint32_t segment) {
     const PageBuffer page{kPageSize};
     const LogSegmentHeader header{segment, plan.incarnation, plan.identity.uuid,
                                   static_cast<std::uint32_t>(plan.size_bytes / kPageSize)};
@@ -45,9 +39,36 @@ Result<void> fill_segment(File& file, const SegmentPlan& plan, std::uint32_t seg
     return ok();
 }
 
+// A header is written once all else is there, so that a header tells a whole preparation.
+Result<void> fill_segment(File& file, const SegmentPlan& plan, std::uint32_t segment,
+                          SegmentFill fill) {
+    ORB_TRY(file.allocate(0, plan.size_bytes));
+    if (fill == SegmentFill::zeros) {
+        ORB_TRY(write_zeros(file, plan.size_bytes));
+    }
+    return write_segment_header(file, plan, segment);
+}
+
 Result<void> sync_log_directory(Io& io, Durability durability) {
     if (durability == Durability::none || ORB_PLANTED(skip_directory_sync)) return ok();
     return io.sync_directory("log");
+}
+
+// The file goes under its new name before it says so itself: under the old one it would be another segment's. None when
+// it must stay as it is.
+Result<std::unique_ptr<File>> recycle_log_segment(Io& io, const SegmentPlan& plan,
+                                                  std::uint32_t from, std::uint32_t to) {
+    ORB_TRY(auto file, io.open(log_segment_path(from), {.write = true, .direct = true}));
+    ORB_TRY(const auto found, file->stat());
+    if (found.link_count != 1 || found.size_bytes < plan.size_bytes) return nullptr;
+    const std::string path = log_segment_path(to);
+    ORB_TRY(io.rename(log_segment_path(from), path));
+    Result<void> made = sync_log_directory(io, plan.durability);
+    if (made) made = write_segment_header(*file, plan, to);
+    if (made) return file;
+    file.reset();
+    ORB_TRY(io.remove(path));
+    return fail(made.error());
 }
 
 }  // namespace
@@ -129,23 +150,44 @@ Result<std::unique_ptr<File>> SegmentSpares::take(std::uint32_t segment) {
     return make_log_segment(io_, plan_, segment, SegmentFill::allocated);
 }
 
-Result<bool> SegmentSpares::prepare_one() {
-    std::unique_lock lock{mutex_};
-    if (!wanted()) return false;
-    const std::uint32_t segment = next_++;
-    making_ = segment;
-    lock.unlock();
-    auto made = make_log_segment(io_, plan_, segment, SegmentFill::zeros);
-    lock.lock();
+Result<bool> SegmentSpares::finish_making(std::uint32_t segment,
+                                          Result<std::unique_ptr<File>> made) {
+    const std::lock_guard lock{mutex_};
     making_ = 0;
-    if (made) {
+    const bool ready = made && made.value() != nullptr;
+    if (ready) {
         ready_[segment] = std::move(made).value();
     } else if (next_ == segment + 1) {
         next_ = segment;
     }
     made_.notify_all();
     if (!made) return fail(made.error());
+    return ready;
+}
+
+Result<bool> SegmentSpares::prepare_one() {
+    std::unique_lock lock{mutex_};
+    if (!wanted()) return false;
+    const std::uint32_t segment = next_++;
+    making_ = segment;
+    lock.unlock();
+    ORB_TRY(finish_making(segment, make_log_segment(io_, plan_, segment, SegmentFill::zeros)));
+    lock.lock();
     return wanted();
+}
+
+Result<bool> SegmentSpares::recycle(std::uint32_t segment) {
+    std::unique_lock lock{mutex_};
+    if (making_ != 0 || ready_.size() >= spares_wanted_ + kRecycledMax) return false;
+    const std::uint32_t next = next_++;
+    making_ = next;
+    lock.unlock();
+    return finish_making(next, recycle_log_segment(io_, plan_, segment, next));
+}
+
+std::size_t SegmentSpares::ready() const {
+    const std::lock_guard lock{mutex_};
+    return ready_.size();
 }
 
 Result<std::shared_ptr<File>> SegmentFiles::open(std::uint32_t segment) {

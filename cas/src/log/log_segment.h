@@ -45,8 +45,9 @@ Result<std::unique_ptr<File>> make_log_segment(Io& io, const SegmentPlan& plan,
 
 // SegmentSpares keeps the next segments ready, so that no commit waits for zeros or a directory.
 //
-// Threads  take() on the sequencer, prepare_one() on the background executor, which may be another
+// Threads  take() on the sequencer, prepare_one() and recycle() on the background executor, which may be another
 //          thread.
+// Limits   `spares_wanted` that are made, kRecycledMax more that were in use before.
 // I1       no id is made twice at a time: take() waits for the one that is being prepared.
 class SegmentSpares {
 public:
@@ -61,8 +62,18 @@ public:
     Result<std::unique_ptr<File>> take(std::uint32_t segment);
     // Makes one spare if one is wanted; whether another one is wanted then.
     Result<bool> prepare_one();
+    // Makes a spare of the file of `segment`, which nobody needs any more: it gets the next id, then a header of its own;
+    // the frames in it were sealed for the old id and are none under the new one. False when it is not wanted, or has
+    // another name, in a backup perhaps: it stays as it is. After an error it is gone, or still there under its old name.
+    Result<bool> recycle(std::uint32_t segment);
+
+    // Made and not taken.
+    std::size_t ready() const;
 
 private:
+    static constexpr std::size_t kRecycledMax = 2;
+
+    Result<bool> finish_making(std::uint32_t segment, Result<std::unique_ptr<File>> made);
     Result<std::unique_ptr<File>> adopt_one(std::uint32_t segment);
     bool wanted() const noexcept { return making_ == 0 && ready_.size() < spares_wanted_; }
 
@@ -71,10 +82,10 @@ private:
     const std::uint32_t spares_wanted_;
     Counter& missing_;
 
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable made_;
     std::map<std::uint32_t, std::unique_ptr<File>> ready_;
-    std::uint32_t making_ = 0;  // by prepare_one(), 0: none
+    std::uint32_t making_ = 0;  // by prepare_one() or recycle(), 0: none
     std::uint32_t next_ = 0;    // the lowest id nobody made yet
 };
 

@@ -401,6 +401,11 @@ void Sequencer::write_idle() {
     parts_.read_only.set("a write to the log failed: " + written.error().message());
 }
 
+bool Sequencer::follow_up() {
+    if (idle_due()) write_idle();
+    return parts_.tail.last_kind() != FrameKind::data && !parts_.read_only.on();
+}
+
 // The frame of the last group, `closed`, and the superblock that knows of it.
 bool Sequencer::finish_writes() {
     if (parts_.read_only.on()) return false;

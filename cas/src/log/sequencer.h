@@ -76,6 +76,9 @@ public:
     // Within a step: no frame is built until a later step ends it, or the store stops. For work that must catch up
     // before applied state changes any further.
     void hold_frames(bool held) noexcept { held_ = held; }
+    // Within a step: writes the idle frame if the last frame holds data, so that what was applied can no longer be taken
+    // for a torn end. Whether something follows it now.
+    bool follow_up();
     // Blocking, before start(): a frame of its own.
     Result<Committed> commit_now(Group& group);
     // See CommitLog.

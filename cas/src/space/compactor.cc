@@ -17,11 +17,12 @@ constexpr std::uint32_t kRowsPerSlice = 2048;  // some 50 us of the sequencer
 std::function<void()> slice_of_rows(std::shared_ptr<LaneRooms> rooms, std::shared_ptr<LiveMap> map,
                                     std::shared_ptr<std::uint32_t> next) {
     return [rooms = std::move(rooms), map = std::move(map), next = std::move(next)] {
-        *next = rooms->blobs.visit_extents(*next, kRowsPerSlice, [&map](const Extent& extent) {
-            // This bug needs another one, which the check would have caught: a row that is missed.
-            if (ORB_PLANTED(punch_without_identity_check) && extent.uid % 4 == 0) return;
-            map->add_live(extent);
-        });
+        *next =
+            rooms->blobs.visit_extents(*next, kRowsPerSlice, [&map](BlobId, const Extent& extent) {
+                // This bug needs another one, which the check would have caught: a row that is missed.
+                if (ORB_PLANTED(punch_without_identity_check) && extent.uid % 4 == 0) return;
+                map->add_live(extent);
+            });
     };
 }
 
@@ -39,6 +40,13 @@ void add(CompactionReport& total, const CompactionReport& one) noexcept {
     total.bytes_unlinked += one.bytes_unlinked;
     total.lanes_deferred += one.lanes_deferred;
     total.lanes_refused += one.lanes_refused;
+    total.segments_examined += one.segments_examined;
+    total.segments_recycled += one.segments_recycled;
+    total.segments_removed += one.segments_removed;
+    total.segments_left += one.segments_left;
+    total.blobs_relocated += one.blobs_relocated;
+    total.marks_relocated += one.marks_relocated;
+    total.bytes_relocated += one.bytes_relocated;
 }
 
 }  // namespace
@@ -46,6 +54,7 @@ void add(CompactionReport& total, const CompactionReport& one) noexcept {
 Compactor::Compactor(std::shared_ptr<LaneRooms> rooms, const std::atomic<std::uint32_t>* slowness)
     : rooms_{std::move(rooms)},
       pacer_{rooms_->environment.clock, rooms_->options.compaction_rate_bytes_per_s, slowness},
+      relocator_{rooms_, pacer_},
       waker_{std::make_shared<Waker>()},
       rounds_{rooms_->environment.metrics.counter("compaction_rounds_total",
                                                   "Rounds of compaction that were finished.")},
@@ -58,7 +67,10 @@ Compactor::Compactor(std::shared_ptr<LaneRooms> rooms, const std::atomic<std::ui
           "Lanes whose dead bytes had to stay for a later round.")},
       refused_{rooms_->environment.metrics.counter(
           "compaction_lanes_refused_total",
-          "Lanes that were not punched because a witness found something live. Must be 0.")} {
+          "Lanes that were not punched because a witness found something live. Must be 0.")},
+      bytes_relocated_{rooms_->environment.metrics.counter(
+          "compaction_relocated_bytes_total",
+          "Live bytes moved to the end of the log, out of segments given back.")} {
     idle_.set();
 }
 
@@ -102,6 +114,19 @@ Awaitable<CompactionReport> Compactor::run() {
                                       asio::use_awaitable);
 }
 
+void Compactor::nudge() {
+    if (stopping_ || !rooms_->writable() || nudged_.exchange(true)) return;
+    asio::co_spawn(rooms_->environment.background, nudged_round(shared_from_this()),
+                   asio::detached);
+}
+
+Awaitable<void> Compactor::nudged_round(std::shared_ptr<Compactor> self) {
+    while (self->running_) co_await self->idle_.wait();
+    self->nudged_ = false;
+    if (self->stopping_ || self->rooms_->stopped) co_return;
+    co_await one_round(self);
+}
+
 Awaitable<CompactionReport> Compactor::one_round(std::shared_ptr<Compactor> self) {
     // A caller that goes away leaves the round to its end.
     co_await asio::this_coro::throw_if_cancelled(false);
@@ -129,6 +154,7 @@ void Compactor::publish(const CompactionReport& report) {
     lanes_unlinked_.add(report.lanes_unlinked);
     deferred_.add(report.lanes_deferred);
     refused_.add(report.lanes_refused);
+    bytes_relocated_.add(report.bytes_relocated);
     const std::lock_guard lock{mutex_};
     status_.last = report;
     ++status_.rounds;
@@ -208,8 +234,18 @@ Awaitable<Result<void>> Compactor::read_rows(std::shared_ptr<LiveMap> map) {
 
 Awaitable<CompactionReport> Compactor::round() {
     report_ = {};
+    co_await compact_lanes();
+    if (rooms_->writable()) {
+        co_await relocator_.round(report_);
+    } else {
+        report_.stopped = true;
+    }
+    co_return report_;
+}
+
+Awaitable<void> Compactor::compact_lanes() {
     const std::vector<LaneUse> lanes = choose();
-    if (lanes.empty()) co_return report_;
+    if (lanes.empty()) co_return;
     const auto map = std::make_shared<LiveMap>();
     for (const LaneUse& use : lanes) map->watch(use.lane);
     const auto rows = co_await read_rows(map);
@@ -221,7 +257,6 @@ Awaitable<CompactionReport> Compactor::round() {
         }
         co_await compact_lane(use, map);
     }
-    co_return report_;
 }
 
 Awaitable<void> Compactor::compact_lane(LaneUse use, std::shared_ptr<LiveMap> map) {

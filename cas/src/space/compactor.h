@@ -1,8 +1,9 @@
 #pragma once
 // The Compactor gives dead bytes back to the file system in rounds: it chooses lanes that have some, reads the rows once
-// for all of them, punches (LanePuncher) and unlinks sealed lanes that hold nothing any more.
+// for all of them, punches (LanePuncher) and unlinks sealed lanes that hold nothing any more. Then segments of the log
+// (SegmentRelocator).
 //
-//   asleep ──interval, or asked──> choose ──> rows ──> pins ──> punch, lane by lane ──> unlink ──> asleep
+//   asleep ──interval, a checkpoint, or asked──> choose ──> rows ──> pins ──> punch, lane by lane ──> unlink ──> log ──> asleep
 //
 // Life     start() -> { run() }* -> stop(), which lets the slice under way end.
 // Durable  a lane is unlinked after the frame that says so; a crash in between leaves the removal to the next start.
@@ -14,6 +15,7 @@
 #include "lane/lane_rooms.h"
 #include "space/lane_puncher.h"
 #include "space/live_map.h"
+#include "space/segment_relocator.h"
 
 #include <boost/asio/cancellation_signal.hpp>
 
@@ -39,6 +41,8 @@ public:
     void stop() noexcept;
     // A round now, after the one that may be running.
     Awaitable<CompactionReport> run();
+    // A round soon, unless one was asked for that has not begun.
+    void nudge();
     CompactionStatus status() const;
 
 private:
@@ -50,7 +54,9 @@ private:
     static Awaitable<void> keep_on(std::weak_ptr<Compactor> owner, std::shared_ptr<Waker> waker,
                                    Clock& clock, std::int64_t interval_ms);
     static Awaitable<CompactionReport> one_round(std::shared_ptr<Compactor> self);
+    static Awaitable<void> nudged_round(std::shared_ptr<Compactor> self);
     Awaitable<CompactionReport> round();
+    Awaitable<void> compact_lanes();
     std::vector<LaneUse> choose();
     void release_condemned();
     bool worth_it(const LaneUse& use);
@@ -63,13 +69,16 @@ private:
 
     const std::shared_ptr<LaneRooms> rooms_;
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> nudged_{false};
     Pacer pacer_;
+    SegmentRelocator relocator_;
     std::shared_ptr<Waker> waker_;
     Counter& rounds_;
     Counter& bytes_punched_;
     Counter& lanes_unlinked_;
     Counter& deferred_;
     Counter& refused_;
+    Counter& bytes_relocated_;
 
     // Of the background executor alone.
     bool running_ = false;

@@ -25,6 +25,12 @@ struct LiveSpace {
     std::uint64_t mark_bytes = 0;
     std::uint64_t marks = 0;  // parts of marks that an open upload still needs; log segments only
     bool empty() const noexcept { return extents == 0 && marks == 0; }
+    // What it takes in the log, envelope, body and padding of each record included: no more than this once relocation has
+    // packed it.
+    std::uint64_t log_bytes() const noexcept {
+        return bytes + mark_bytes + kLogRecordBytes * (extents + marks);
+    }
+    static constexpr std::uint64_t kLogRecordBytes = 256;
     friend bool operator==(const LiveSpace&, const LiveSpace&) = default;
 };
 

@@ -16,6 +16,7 @@
 #include "scrub/damage_marks.h"
 #include "scrub/scrub.h"
 #include "space/compactor.h"
+#include "space/log_limit.h"
 #include "space/reserve.h"
 #include "space/space_report.h"
 #include "space/space_watch.h"
@@ -52,6 +53,9 @@ public:
           recounter_{std::make_shared<Recounter>(environment_, options, blobs_, catalog)},
           leases_{environment_.metrics.counter("gc_leases_total",
                                                "Leases written for unreferenced blobs.")},
+          log_refusals_{environment_.metrics.counter(
+              "log_full_refusals_total",
+              "Uploads refused because the log was too large and compaction had to catch up.")},
           marks_{std::make_shared<DamageMarks>(environment_.clock, environment_.log,
                                                environment_.metrics, blobs_,
                                                options.damage_marks_per_minute_max)},
@@ -90,11 +94,11 @@ public:
 
     Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(
         DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint) override {
-        if (!room_for_content()) co_return fail(Errc::no_space);
+        ORB_CO_TRY(room_for_content());
         co_return co_await lanes_.begin_blob(algorithm, size_hint);
     }
     Awaitable<Result<std::unique_ptr<BlobWriter>>> open_upload(UploadStart start) override {
-        if (!room_for_content()) co_return fail(Errc::no_space);
+        ORB_CO_TRY(room_for_content());
         co_return co_await lanes_.open_upload(std::move(start));
     }
     UploadStatus upload_status(const SessionId& session) const noexcept override {
@@ -116,8 +120,13 @@ public:
     SpaceReport space(bool files) const override { return report_space(*lanes_.rooms(), files); }
 
 private:
-    // Whether new content is admitted: deletes, marks and moves of tags are without asking.
-    bool room_for_content();
+    // Whether new content is admitted: deletes, marks and moves of tags are without asking. Errc::no_space; overloaded while
+    // the log is too large and compaction has to catch up.
+    Result<void> room_for_content();
+    bool log_has_room();
+    std::uint64_t log_limit_bytes(const LogStats& log) const {
+        return cas::log_limit_bytes(log, log_->segment_size_bytes(), blobs_.space().in_log());
+    }
     Result<void> admit(Group& group, Change& change, const FrameContext& frame);
     void publish_metrics();
     std::uint64_t memory_used(MemoryShare share) const;
@@ -134,6 +143,7 @@ private:
     const std::shared_ptr<Collector> collector_;  // shared with its coroutines, as the next
     const std::shared_ptr<Recounter> recounter_;
     Counter& leases_;
+    Counter& log_refusals_;
     std::shared_ptr<Compactor> compactor_;  // also of a round under way
     std::shared_ptr<SpaceWatch> space_;     // also of a look under way
     std::shared_ptr<DamageMarks> marks_;  // both also of coroutines that may resume after the store
@@ -167,6 +177,9 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
     }
     compactor_ = std::make_shared<Compactor>(lanes_.rooms(), nullptr);
     space_ = std::make_shared<SpaceWatch>(lanes_.rooms());
+    if (options.compaction_interval_ms != 0) {
+        log_->on_checkpoint([compactor = compactor_.get()] { compactor->nudge(); });
+    }
     log_->start();
     lanes_.start();
     compactor_->start();
@@ -211,6 +224,11 @@ void StoreOfRooms::publish_metrics() {
     metrics.gauge_function(
         "checkpoint_side_bytes", "Old images of rows, while a checkpoint is made.", {},
         [this] { return static_cast<double>(log_->stats().checkpoint_side_bytes); });
+    metrics.gauge_function("log_size_bytes", "Segments of the log, without spares.", {},
+                           [this] { return static_cast<double>(log_->stats().bytes); });
+    metrics.gauge_function(
+        "log_limit_bytes", "What the log is kept within; new uploads wait above 1.5 times as much.",
+        {}, [this] { return static_cast<double>(log_limit_bytes(log_->stats())); });
     metrics.gauge_function("pinned_extents", "Extents that a reader holds in place.", {},
                            [this] { return static_cast<double>(blobs_.pinned_extents()); });
     publish_space();
@@ -256,13 +274,24 @@ Awaitable<void> StoreOfRooms::stop() {
     co_await log_->stop(lanes_.closing_group());
 }
 
-bool StoreOfRooms::room_for_content() {
-    if (log_->read_only()) return true;  // refused for that reason
+Result<void> StoreOfRooms::room_for_content() {
+    if (log_->read_only()) return ok();  // refused for that reason
     const bool admitted = reserve_->admits_push();
     if (reserve_->restore_due()) {
         asio::post(environment_.background, [reserve = reserve_] { reserve->restore(); });
     }
-    return admitted;
+    if (!admitted) return fail(Errc::no_space);
+    return log_has_room() ? Result<void>{ok()} : fail(Errc::overloaded);
+}
+
+bool StoreOfRooms::log_has_room() {
+    const LogStats log = log_->stats();
+    const std::uint64_t limit = log_limit_bytes(log);
+    if (log.bytes <= limit) return true;
+    compactor_->nudge();
+    if (log.bytes <= log_refusal_bytes(limit)) return true;
+    log_refusals_.add();
+    return false;
 }
 
 Result<void> StoreOfRooms::admit(Group& group, Change& change, const FrameContext& frame) {
@@ -295,7 +324,9 @@ Awaitable<Result<BlobStat>> StoreOfRooms::confirm(Digest digest) {
 }
 
 Awaitable<Result<Committed>> StoreOfRooms::submit(Change change) {
-    if (!change.blobs.empty() && !room_for_content()) co_return fail(Errc::no_space);
+    if (!change.blobs.empty()) {
+        ORB_CO_TRY(room_for_content());
+    }
     Group group;
     group.keys = std::move(change.keys);
     for (const InlineBlob& blob : change.blobs) {
@@ -319,6 +350,8 @@ StoreStats StoreOfRooms::stats() const {
     stats.uploads_open = lanes.uploads_open;
     stats.log_segments = log.segments;
     stats.log_bytes = log.bytes;
+    stats.log_limit_bytes = log_limit_bytes(log);
+    stats.log_live_bytes = blobs_.space().in_log().log_bytes();
     stats.lanes = lanes.lanes();
     stats.lane_bytes_used = lanes.bytes_used;
     stats.lsn = log.lsn;

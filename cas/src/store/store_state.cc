@@ -1,9 +1,11 @@
 #include "store/store_state.h"
 
 #include "base/assert.h"
+#include "base/planted_bug.h"
 #include "cas/errors.h"
 #include "format/lane_record.h"
 #include "format/record.h"
+#include "index/blob_relocation.h"
 #include "index/encoded_digest.h"
 #include "schema/records_generated.h"
 #include "scrub/damage_marks.h"
@@ -77,6 +79,8 @@ Result<void> StoreState::verify(const AppliedRecord& record) const noexcept {
         case RecordType::blob_commit:
             if (!id_plausible(record.blob)) return fail(Errc::bad_format);
             return verify_blob_commit(record);
+        case RecordType::blob_relocate:
+            return verify_relocation(record);
         case RecordType::blob_damaged:
         case RecordType::blob_healed:
             return verify_damage_record(record);
@@ -88,6 +92,7 @@ Result<void> StoreState::verify(const AppliedRecord& record) const noexcept {
         case RecordType::lease:
             return verify_cas_body(static_cast<RecordType>(record.type), record.body);
         case RecordType::upload_mark:
+        case RecordType::mark_relocate:
         case RecordType::upload_close:
         case RecordType::lane_state:
         case RecordType::id_block:
@@ -143,6 +148,18 @@ void StoreState::apply_lease(const FrameContext& frame, const AppliedRecord& rec
     }
 }
 
+// The row may have moved on since the bytes were read: then they are dead where they are now.
+void StoreState::apply_blob_relocate(const FrameContext& frame, const AppliedRecord& record) {
+    const BlobRelocation move = decode_relocation(record.body);
+    const auto known = blobs_.find(move.digest);
+    if (!known || known->damaged || !(known->extent == move.from)) return;
+    Extent extent = move.from;
+    extent.file = record.segment;
+    extent.position = static_cast<std::uint32_t>(record.raw_offset / 64);
+    extent.uid = record.uid;
+    blobs_.move_extent(known->id, extent, unreferenced_since_s(frame));
+}
+
 // The extent may have been replaced since it was read: the record names the one that it speaks of.
 void StoreState::apply_damage(const AppliedRecord& record) {
     const auto* body = flatbuffers::GetRoot<records::BlobDamaged>(record.body.data());
@@ -172,6 +189,9 @@ void StoreState::apply(const FrameContext& frame, std::span<const AppliedRecord>
             case RecordType::lease:
                 apply_lease(frame, record);
                 break;
+            case RecordType::blob_relocate:
+                apply_blob_relocate(frame, record);
+                break;
             case RecordType::blob_damaged:
             case RecordType::blob_healed:
                 apply_damage(record);
@@ -200,10 +220,12 @@ std::vector<CheckpointTable*> StoreState::checkpoint_tables() {
 
 std::vector<std::uint32_t> StoreState::segments_in_use() {
     std::set<std::uint32_t> segments;
-    blobs_.space().for_each_segment(
-        [&segments](std::uint32_t segment, const LiveSpace&) { segments.insert(segment); });
-    // Of extents that no row names any more, somebody may still read.
-    blobs_.add_pinned_segments(segments);
+    blobs_.space().for_each_segment([&segments](std::uint32_t segment, const LiveSpace& live) {
+        if (ORB_PLANTED(recycle_segment_with_live_blobs) && live.extents == 1) return;
+        segments.insert(segment);
+    });
+    // Of extents that no row names any more, somebody may still read, and damaged ones are kept for a while.
+    blobs_.add_held_segments(segments);
     return {segments.begin(), segments.end()};
 }
 

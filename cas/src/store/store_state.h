@@ -49,6 +49,7 @@ private:
     bool id_plausible(BlobId blob) const;
     void apply_blob_commit(const FrameContext& frame, const AppliedRecord& record);
     void apply_blob_delete(const FrameContext& frame, const AppliedRecord& record);
+    void apply_blob_relocate(const FrameContext& frame, const AppliedRecord& record);
     void apply_lease(const FrameContext& frame, const AppliedRecord& record);
     void apply_damage(const AppliedRecord& record);
 

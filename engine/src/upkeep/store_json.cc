@@ -58,10 +58,20 @@ json::object object_of(const cas::SpaceReport& space) {
 }
 
 json::object object_of(const cas::CompactionReport& round) {
-    return {{"lanes_examined", round.lanes_examined}, {"lanes_punched", round.lanes_punched},
-            {"lanes_unlinked", round.lanes_unlinked}, {"lanes_deferred", round.lanes_deferred},
-            {"lanes_refused", round.lanes_refused},   {"bytes_punched", round.bytes_punched},
-            {"bytes_unlinked", round.bytes_unlinked}};
+    return {{"lanes_examined", round.lanes_examined},
+            {"lanes_punched", round.lanes_punched},
+            {"lanes_unlinked", round.lanes_unlinked},
+            {"lanes_deferred", round.lanes_deferred},
+            {"lanes_refused", round.lanes_refused},
+            {"bytes_punched", round.bytes_punched},
+            {"bytes_unlinked", round.bytes_unlinked},
+            {"segments_examined", round.segments_examined},
+            {"segments_recycled", round.segments_recycled},
+            {"segments_removed", round.segments_removed},
+            {"segments_left", round.segments_left},
+            {"blobs_relocated", round.blobs_relocated},
+            {"marks_relocated", round.marks_relocated},
+            {"bytes_relocated", round.bytes_relocated}};
 }
 
 json::object memory_of(const cas::StoreStats& store) {
