@@ -39,6 +39,7 @@ cas::StoreOptions store_options(const frontend::Config& config) {
     options.log_segment_size_bytes = config.storage.log_segment_bytes;
     options.lane_target_bytes = config.storage.lane_bytes;
     options.lanes_writing_max = config.storage.lanes_writing_max;
+    options.commit_target_us = 1000 * config.storage.commit_target.count();
     options.memory_limit_bytes = config.storage.memory_limit_bytes;
     options.checkpoint_interval_bytes = config.storage.checkpoint_interval_bytes;
     options.checkpoint_after_ms = config.storage.checkpoint_after.count();

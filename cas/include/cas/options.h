@@ -51,6 +51,8 @@ struct StoreOptions {
     std::uint32_t lane_writes_in_flight_max = 8;  // per upload, 256 KiB each
     std::uint64_t write_size_bytes = 256_KiB;
 
+    // Bulk and background I/O give way while durable writes of the log take longer; 0: never.
+    std::int64_t commit_target_us = 2000;
     std::int64_t compaction_interval_ms = 60'000;       // 0: only when asked
     std::uint64_t compaction_rate_bytes_per_s = 1_GiB;  // of the background; 0: without a bound
     std::uint64_t punch_slice_bytes = 16_MiB;  // a hole at a time: readers of the lane wait for it

@@ -19,6 +19,7 @@
 #include "cas/store.h"
 #include "checkpoint/checkpoint_reader.h"
 #include "checkpoint/checkpoint_writer.h"
+#include "io/pacer.h"
 #include "lane/event.h"
 #include "log/group.h"
 #include "log/sequencer.h"
@@ -37,6 +38,7 @@ public:
         Sequencer& sequencer;
         FrameTarget& target;
         ReadOnlySwitch& read_only;
+        const IoScheduler& scheduler;
         LogIdentity identity;
         // Within a step: where the chain ends.
         std::function<const ChainEnd&()> chain_end;
@@ -100,6 +102,7 @@ private:
     StoreEnvironment environment_;
     const StoreOptions options_;
     Parts parts_;
+    Pacer pacer_;  // without a rate: it waits only while commits are slow
     const std::vector<CheckpointTable*> tables_;
     const std::uint64_t side_bytes_max_;
     const std::uint64_t file_system_bytes_;

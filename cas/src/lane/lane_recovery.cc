@@ -17,8 +17,11 @@ constexpr std::size_t kSealsPerGroup = 100;
 
 void make_queues(LaneRooms& rooms) {
     for (const asio::any_io_executor& executor : rooms.environment.reactors) {
-        rooms.queues.push_back({&asio::query(executor, asio::execution::context),
-                                rooms.environment.io.make_queue(executor)});
+        rooms.queues.push_back(
+            {&asio::query(executor, asio::execution::context),
+             rooms.environment.io.make_queue(executor),
+             std::make_unique<BulkGate>(rooms.log->scheduler(), rooms.environment.clock,
+                                        rooms.environment.reactors.size())});
     }
 }
 

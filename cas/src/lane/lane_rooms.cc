@@ -4,6 +4,8 @@
 #include "cas/errors.h"
 #include "lane/lane_records.h"
 
+#include <algorithm>
+
 namespace orbitalreg::cas {
 namespace {
 
@@ -72,6 +74,13 @@ IoQueue& LaneRooms::queue_of(const asio::any_io_executor& executor) const noexce
     }
     ORB_ASSERT(queues.size() == 1);  // else the caller runs on no reactor of the store
     return *queues.front().queue;
+}
+
+BulkGate& LaneRooms::gate_of(const IoQueue& queue) const noexcept {
+    const auto found = std::ranges::find_if(
+        queues, [&queue](const ReactorQueue& reactor) { return reactor.queue.get() == &queue; });
+    ORB_ASSERT(found != queues.end());
+    return *found->gate;
 }
 
 Result<void> LaneRooms::writable() const noexcept {

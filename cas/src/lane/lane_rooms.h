@@ -9,6 +9,7 @@
 #include "cas/store.h"
 #include "format/lane_record.h"
 #include "io/buffer_pool.h"
+#include "lane/bulk_gate.h"
 #include "lane/clock_cache.h"
 #include "lane/event.h"
 #include "lane/id_blocks.h"
@@ -33,6 +34,8 @@ struct LaneRooms : std::enable_shared_from_this<LaneRooms> {
 
     // The queue of the reactor that `executor` belongs to.
     IoQueue& queue_of(const asio::any_io_executor& executor) const noexcept;
+    // Of the reactor that has this queue.
+    BulkGate& gate_of(const IoQueue& queue) const noexcept;
     // No writes any more, and the log shall know.
     void poison_lane(std::uint32_t lane) noexcept;
     // The lease of the lane ends, as in LanePool; a seal is recorded.
@@ -80,6 +83,7 @@ struct LaneRooms : std::enable_shared_from_this<LaneRooms> {
     struct ReactorQueue {
         const asio::execution_context* context = nullptr;
         std::unique_ptr<IoQueue> queue;
+        std::unique_ptr<BulkGate> gate;
     };
     std::vector<ReactorQueue> queues;
 

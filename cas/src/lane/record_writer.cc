@@ -16,6 +16,7 @@ RecordWriter::RecordWriter(std::shared_ptr<LaneRooms> rooms, IoQueue& queue, Lan
                            std::uint64_t size_hint)
     : rooms_{std::move(rooms)},
       queue_{queue},
+      gate_{rooms_->gate_of(queue)},
       lease_{std::move(lease)},
       size_hint_{size_hint},
       end_page_{lease_.base_page},
@@ -123,7 +124,14 @@ Awaitable<Result<void>> RecordWriter::send() {
         co_await progress_.wait();
         if (error_) co_return fail(error_);
     }
+    const std::uint64_t bytes = end - current_->sent;
+    co_await gate_.enter(bytes);
+    if (error_) {
+        gate_.leave(bytes);
+        co_return fail(error_);
+    }
     submit_header();
+    current_->gated = bytes;
     const std::size_t begin = std::exchange(current_->sent, end);
     end_page_ = std::max(end_page_, static_cast<std::uint32_t>((offset + end) / kPageSize));
     submit(*current_, offset + begin, current_->buffer.data() + begin, end - begin);
@@ -235,6 +243,7 @@ void RecordWriter::completed(IoOperation& operation, std::int64_t result) noexce
 void RecordWriter::on_write_done(Slot& slot, std::int64_t result) noexcept {
     slot.in_flight = false;
     --in_flight_;
+    gate_.leave(std::exchange(slot.gated, 0));
     if (result < 0) {
         record_error(errno_code(static_cast<int>(-result)));
     } else if (static_cast<std::uint64_t>(result) != slot.operation.size) {

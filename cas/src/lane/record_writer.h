@@ -25,6 +25,7 @@
 
 namespace orbitalreg::cas {
 
+class BulkGate;
 struct LaneRooms;
 
 class RecordWriter : public std::enable_shared_from_this<RecordWriter> {
@@ -79,6 +80,7 @@ private:
         std::uint64_t start = 0;  // in the stream
         std::size_t filled = 0;   // bytes
         std::size_t sent = 0;     // whole pages, submitted
+        std::uint64_t gated = 0;  // bytes of the write in flight that passed the gate
         bool in_flight = false;
         IoOperation operation;
         std::shared_ptr<RecordWriter> keeper;  // while in flight
@@ -101,6 +103,7 @@ private:
 
     std::shared_ptr<LaneRooms> rooms_;
     IoQueue& queue_;
+    BulkGate& gate_;
     LaneLease lease_;
     const std::uint64_t size_hint_;
     std::vector<std::unique_ptr<Slot>> slots_;

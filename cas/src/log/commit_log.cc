@@ -78,6 +78,7 @@ public:
           secret_{opened.choice.superblock.secret},
           superblock_{environment_.io, options.durability},
           time_{environment_.clock},
+          scheduler_{options.commit_target_us},
           files_{environment_.io},
           read_only_{environment_.log},
           recycled_total_{environment_.metrics.counter(
@@ -108,6 +109,7 @@ public:
     Result<void> read_now(std::uint32_t segment, std::uint64_t offset, MutableByteView to) override;
     void poison(std::string_view reason) noexcept override { read_only_.set(reason); }
     bool read_only() const noexcept override { return options_.read_only || read_only_.on(); }
+    const IoScheduler& scheduler() const noexcept override { return scheduler_; }
     const AddressSeed& seed() const noexcept override { return identity_.seed; }
     const StoreUuid& uuid() const noexcept override { return identity_.uuid; }
     std::uint64_t incarnation() const noexcept override { return incarnation_; }
@@ -143,6 +145,7 @@ private:
     mutable std::mutex superblock_mutex_;
     SuperblockFile superblock_;
     mutable StoreTime time_;
+    IoScheduler scheduler_;
     SegmentFiles files_;
     ReadOnlySwitch read_only_;
     Counter& recycled_total_;
@@ -238,7 +241,7 @@ Result<void> OpenCommitLog::begin_writing() {
     ORB_TRY(spares_->adopt(replayed_.end.position.segment, clean_start_));
     const FrameLimits limits = FrameLimits::of(options_, segment_size_bytes_);
     tail_ = std::make_unique<LogTail>(environment_.io, environment_.clock, environment_.metrics,
-                                      plan, *spares_, time_, limits.frame_bytes());
+                                      plan, *spares_, time_, scheduler_, limits.frame_bytes());
     ORB_TRY(tail_->open(replayed_.end));
     auto opened = tail_->write_opened();
     const bool no_space = !opened && opened.error() == make_error_code(Errc::no_space);
@@ -264,6 +267,7 @@ Result<void> OpenCommitLog::begin_checkpoints() {
         *sequencer_,
         target_,
         read_only_,
+        scheduler_,
         identity_,
         [this]() -> const ChainEnd& { return tail_->end(); },
         [this](const CheckpointHeader& header, const CheckpointName& name) {

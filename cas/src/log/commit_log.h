@@ -10,6 +10,7 @@
 
 #include "cas/store.h"
 #include "format/address.h"
+#include "io/io_scheduler.h"
 #include "log/group.h"
 
 #include <array>
@@ -83,6 +84,9 @@ public:
     // Turns the store read-only at once (a superblock or a lane directory cannot be synced any more).
     virtual void poison(std::string_view reason) noexcept = 0;
     virtual bool read_only() const noexcept = 0;
+
+    // What the latency of commits means for other I/O.
+    virtual const IoScheduler& scheduler() const noexcept = 0;
 
     virtual const AddressSeed& seed() const noexcept = 0;
     virtual const StoreUuid& uuid() const noexcept = 0;

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "format/page_buffer.h"
+#include "io/io_scheduler.h"
 #include "log/frame_scanner.h"
 #include "log/group.h"
 #include "log/log_segment.h"
@@ -39,7 +40,7 @@ struct FrameLimits {
 class LogTail {
 public:
     LogTail(Io& io, Clock& clock, Metrics& metrics, const SegmentPlan& plan, SegmentSpares& spares,
-            StoreTime& time, std::uint64_t frame_bytes_max);
+            StoreTime& time, IoScheduler& scheduler, std::uint64_t frame_bytes_max);
 
     // Writes go on behind `end`, where a segment exists.
     Result<void> open(const ChainEnd& end);
@@ -78,6 +79,7 @@ private:
     const SegmentPlan plan_;
     SegmentSpares& spares_;
     StoreTime& time_;
+    IoScheduler& scheduler_;
     DurationHistogram& write_seconds_;
     Counter& bytes_;
 

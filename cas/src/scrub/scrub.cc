@@ -295,11 +295,12 @@ Awaitable<ExtentVerdict> Scrub::check_extent(const BlobView& blob) {
 // Other work of the executor comes in between in any case.
 Awaitable<void> Scrub::pace(std::uint64_t bytes) {
     co_await asio::post(environment_.background, asio::use_awaitable);
-    if (rate_bytes_ == 0) co_return;
+    if (rate_bytes_ == 0 || ended()) co_return;
     const std::int64_t now_ns = environment_.clock.steady_ns();
     due_ns_ = std::max(due_ns_, now_ns - kBurstNs) +
               static_cast<std::int64_t>(static_cast<double>(bytes) * 1e9 /
-                                        static_cast<double>(rate_bytes_));
+                                        static_cast<double>(rate_bytes_)) *
+                  log_->scheduler().slowness(now_ns);
     if (due_ns_ > now_ns && !interrupted()) co_await environment_.clock.sleep_until(due_ns_);
 }
 

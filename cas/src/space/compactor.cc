@@ -51,9 +51,9 @@ void add(CompactionReport& total, const CompactionReport& one) noexcept {
 
 }  // namespace
 
-Compactor::Compactor(std::shared_ptr<LaneRooms> rooms, const std::atomic<std::uint32_t>* slowness)
+Compactor::Compactor(std::shared_ptr<LaneRooms> rooms, const IoScheduler* scheduler)
     : rooms_{std::move(rooms)},
-      pacer_{rooms_->environment.clock, rooms_->options.compaction_rate_bytes_per_s, slowness},
+      pacer_{rooms_->environment.clock, rooms_->options.compaction_rate_bytes_per_s, scheduler},
       relocator_{rooms_, pacer_},
       waker_{std::make_shared<Waker>()},
       rounds_{rooms_->environment.metrics.counter("compaction_rounds_total",

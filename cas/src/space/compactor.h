@@ -34,8 +34,7 @@ public:
     static constexpr std::size_t kLanesPerRound = 4096;
     static constexpr std::uint64_t kExtentsPerRound = std::uint64_t{1} << 20;
 
-    // `slowness` as in Pacer; null: none.
-    Compactor(std::shared_ptr<LaneRooms> rooms, const std::atomic<std::uint32_t>* slowness);
+    Compactor(std::shared_ptr<LaneRooms> rooms, const IoScheduler* scheduler);
 
     void start();
     void stop() noexcept;

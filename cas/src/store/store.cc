@@ -175,7 +175,7 @@ Result<void> StoreOfRooms::recover(const StoreOptions& options) {
         reserve_->open(options.reserve_size_bytes,
                        2 * log_->segment_size_bytes() + checkpoint_bytes + checkpoint_bytes / 8);
     }
-    compactor_ = std::make_shared<Compactor>(lanes_.rooms(), nullptr);
+    compactor_ = std::make_shared<Compactor>(lanes_.rooms(), &log_->scheduler());
     space_ = std::make_shared<SpaceWatch>(lanes_.rooms());
     if (options.compaction_interval_ms != 0) {
         log_->on_checkpoint([compactor = compactor_.get()] { compactor->nudge(); });

@@ -43,6 +43,7 @@ struct StorageConfig {
     std::uint64_t log_segment_bytes = 0;
     std::uint64_t lane_bytes = 1_GiB;
     std::uint32_t lanes_writing_max = 256;
+    std::chrono::milliseconds commit_target{2};  // 0: bulk writes do not give way
     std::uint64_t memory_limit_bytes = 1_GiB;
     std::uint64_t checkpoint_interval_bytes = 0;  // 0: by the last one's size
     std::chrono::milliseconds checkpoint_after{3'600'000};

@@ -194,6 +194,8 @@ constexpr auto kKeys = std::to_array<Key>({
     ORB_KEY("storage.lane_size", set_size(config.storage.lane_bytes, text, 1_MiB, 1ULL << 42)),
     ORB_KEY("storage.lanes_writing_max",
             set_number(config.storage.lanes_writing_max, text, 1, 4096)),
+    ORB_KEY("storage.commit_target",
+            set_duration(config.storage.commit_target, text, milliseconds{0})),
     ORB_KEY("storage.memory_limit",
             set_size(config.storage.memory_limit_bytes, text, 64_MiB, kSizeMax)),
     {"storage.checkpoint_interval", apply_checkpoint_interval, {}},

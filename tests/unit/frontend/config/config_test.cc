@@ -57,7 +57,7 @@ TEST(Config, ReadsWhatExists) {
     const auto loaded = load(R"(
 version: 1
 log: { level: debug, format: text }
-storage: { path: /data, io: threads, durability: none, lane_size: 64MiB, memory_limit: 512MiB,
+storage: { path: /data, io: threads, durability: none, lane_size: 64MiB, memory_limit: 512MiB, commit_target: 5ms,
            checkpoint_interval: 2GiB, checkpoint_after: 10m, checkpoint_at_stop: 0 }
 http:
   addr: "[::1]:6000"
@@ -82,6 +82,7 @@ projects:
     EXPECT_EQ(config.storage.checkpoint_interval_bytes, 2_GiB);
     EXPECT_EQ(config.storage.checkpoint_after, std::chrono::minutes{10});
     EXPECT_EQ(config.storage.checkpoint_at_stop_bytes, 0U);
+    EXPECT_EQ(config.storage.commit_target, std::chrono::milliseconds{5});
     EXPECT_EQ(config.server.address, "[::1]:6000");
     EXPECT_EQ(config.server.external_url, "https://reg.example");
     EXPECT_EQ(config.server.admin_address, "");
