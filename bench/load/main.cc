@@ -31,8 +31,8 @@ void print(const std::string& workload, const Options& options, const Outcome& o
         "{\"workload\":\"%s\",\"clients\":%u,\"size_bytes\":%llu,\"operations\":%llu,\"failures\":%"
         "llu,"
         "\"first_failure\":\"%s\",\"seconds\":%.6f,\"operations_per_second\":%.2f,"
-        "\"mib_per_second\":%.2f,\"latency_us\":{\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,\"max\":%"
-        "llu}}\n",
+        "\"mib_per_second\":%.2f,\"latency_us\":{\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,"
+        "\"p999\":%llu,\"max\":%llu}}\n",
         workload.c_str(), options.clients, static_cast<unsigned long long>(options.size_bytes),
         static_cast<unsigned long long>(outcome.operations),
         static_cast<unsigned long long>(outcome.failures), outcome.first_failure.c_str(), seconds,
@@ -41,6 +41,7 @@ void print(const std::string& workload, const Options& options, const Outcome& o
         static_cast<unsigned long long>(percentile(sorted, 0.5)),
         static_cast<unsigned long long>(percentile(sorted, 0.9)),
         static_cast<unsigned long long>(percentile(sorted, 0.99)),
+        static_cast<unsigned long long>(percentile(sorted, 0.999)),
         static_cast<unsigned long long>(percentile(sorted, 1.0)));
 }
 

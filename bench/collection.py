@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""What collection costs the clients beside it, how fast it is, and whether the store comes back.
+
+Each round has a server of its own: --dead blobs that nothing refers to are pushed; then a storm of pushes and pulls from
+many clients, without collection; then, the grace of the dead being over, the same storm beside a collection of all of
+them. Afterwards everything else is collected too, and the server is started again. Printed are p50, p99 and p99.9 of PUT
+and GET, the ratio of with to without, blobs and bytes collected a second, bytes written for a byte given back, and what
+the data directory takes on disk: empty, full, collected. --result writes the page that bench/results keeps.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/support"))
+
+import registry_process  # noqa: E402
+
+MIB = 1 << 20
+DEADLINE_S = 600
+
+
+def allocated_bytes(folder):
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+
+
+class Round:
+    """One server: filled, stormed without collection and with it, emptied."""
+
+    def __init__(self, options):
+        self.options = options
+        self.server = registry_process.RegistryProcess(binary=options.binary, io=options.io, environment={
+            "ORBITALREG_GC_GRACE": f"{options.grace}s", "ORBITALREG_GC_INTERVAL": "24h"})
+        self.load = options.load or registry_process.find_binary("orbitalreg-load")
+
+    def run(self):
+        with self.server as server:
+            found = {"empty": self.restarted()}
+            large = self.options.dead // 20
+            self.finish(self.push("dead", 4096, self.options.dead - large))
+            self.finish(self.push("dead", 128 << 10, large))
+            filled = time.monotonic()
+            found["full"] = allocated_bytes(server.data)
+            found["off"] = self.storm()
+            # Nothing but the grace has to pass; the machine's clock is the only one that tells.
+            time.sleep(max(0, filled + self.options.grace + 1 - time.monotonic()))
+            collector = threading.Thread(target=self.collect, args=(found,))
+            collector.start()
+            found["on"] = self.storm()
+            collector.join()
+            found["after"] = allocated_bytes(server.data)
+            time.sleep(self.options.grace + 1)
+            self.collect({})
+            found["emptied"] = self.restarted()
+            found["blobs"] = server.metrics()["orbitalreg_blobs"]
+            return found
+
+    def restarted(self):
+        """Bytes on disk after a stop and a start: spares are made again, and compaction has had its turn."""
+        self.server.stop()
+        self.server.start()
+        before = None
+        while before != (before := allocated_bytes(self.server.data)):
+            time.sleep(1)
+        return before
+
+    def push(self, name, size, count, clients=16):
+        return subprocess.Popen([self.load, "push-small", "--size", str(size), "--count", str(count), "--clients",
+                                 str(clients), "--name", f"bench/{name}", "--server", self.server.http_addr],
+                                stdout=subprocess.PIPE, text=True)
+
+    def pull(self, count):
+        return subprocess.Popen([self.load, "get-blob", "--size", str(64 << 10), "--count", str(count), "--clients", "4",
+                                 "--name", "bench/pulled", "--server", self.server.http_addr],
+                                stdout=subprocess.PIPE, text=True)
+
+    @staticmethod
+    def finish(process):
+        outcome = json.loads(process.communicate(timeout=DEADLINE_S)[0])
+        if outcome["failures"]:
+            raise SystemExit(f"{outcome['workload']} failed: {outcome['first_failure']}")
+        return outcome
+
+    def storm(self):
+        running = {"PUT": self.push("live", 4096, self.options.pushes, clients=4), "GET": self.pull(self.options.pulls)}
+        return {name: self.finish(process) for name, process in running.items()}
+
+    def collect(self, found):
+        began = self.server.metrics()
+        done = subprocess.run([self.server.binary, "gc", "run", "--json", "--server", self.server.url],
+                              capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"gc run ended with {done.returncode}: {done.stderr}")
+        found["round"] = json.loads(done.stdout)
+        ended = self.server.metrics()
+        found["deleted"] = ended["orbitalreg_gc_blobs_deleted_total"] - began["orbitalreg_gc_blobs_deleted_total"]
+        found["log_written"] = ended["orbitalreg_log_bytes_total"] - began["orbitalreg_log_bytes_total"]
+
+
+def latency_table(rounds):
+    lines = ["| | p50 us off | on | p99 us off | on | ratio of p99, median (each round) | p99.9 us off | on |",
+             "|---|---|---|---|---|---|---|---|"]
+    for name in ("PUT", "GET"):
+        def median(state, share, name=name):
+            return statistics.median(entry[state][name]["latency_us"][share] for entry in rounds)
+        ratios = [entry["on"][name]["latency_us"]["p99"] / entry["off"][name]["latency_us"]["p99"] for entry in rounds]
+        each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        lines.append(f"| {name} | {median('off', 'p50'):.0f} | {median('on', 'p50'):.0f} | {median('off', 'p99'):.0f} | "
+                     f"{median('on', 'p99'):.0f} | {statistics.median(ratios):.2f} ({each}) | "
+                     f"{median('off', 'p999'):.0f} | {median('on', 'p999'):.0f} |")
+    return lines
+
+
+def collection_table(rounds):
+    lines = ["| blobs collected | a second | MB a second | on disk, MiB: empty | full | after the storm | emptied | to empty |",
+             "|---|---|---|---|---|---|---|---|"]
+    for entry in rounds:
+        seconds = max(entry["round"]["duration_ms"], 1) / 1000
+        lines.append(f"| {entry['deleted']:.0f} | {entry['deleted'] / seconds:.0f} | "
+                     f"{entry['round']['deleted_bytes'] / seconds / 1e6:.1f} | {entry['empty'] / MIB:.1f} | "
+                     f"{entry['full'] / MIB:.1f} | {entry['after'] / MIB:.1f} | {entry['emptied'] / MIB:.1f} | "
+                     f"{100 * (entry['emptied'] / entry['empty'] - 1):+.1f} % |")
+    return lines
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", help="orbitalreg; default: the newest build tree's")
+    parser.add_argument("--load", help="orbitalreg-load; default: the newest build tree's")
+    parser.add_argument("--io", choices=["auto", "uring", "threads"], default="auto")
+    parser.add_argument("--dead", type=int, default=100_000, help="blobs to be collected; one in 20 is of 128 KiB")
+    parser.add_argument("--grace", type=int, default=60, help="seconds; longer than a storm takes")
+    parser.add_argument("--pushes", type=int, default=50_000, help="of a storm")
+    parser.add_argument("--pulls", type=int, default=100_000, help="of a storm")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--result", help="write the page to this file")
+    options = parser.parse_args()
+    rounds = []
+    for _ in range(options.rounds):
+        rounds.append(Round(options).run())
+        print(json.dumps(rounds[-1]), flush=True)
+    page = "\n".join(latency_table(rounds) + [""] + collection_table(rounds))
+    print(page)
+    if options.result:
+        words = " ".join(word for word in sys.argv[1:])
+        pathlib.Path(options.result).write_text(
+            f"# Collection beside pushes and pulls\n\n{page}\n\nCommand: `bench/collection.py {words}`\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
