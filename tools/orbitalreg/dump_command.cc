@@ -42,16 +42,31 @@ int dump(const DumpArguments& arguments) {
 
 void add_dump(CLI::App& app, int& exit_code) {
     static const std::map<std::string, cas::DumpWhat> kinds{
-        {"superblock", cas::DumpWhat::superblock}, {"frames", cas::DumpWhat::frames},
+        {"superblock", cas::DumpWhat::superblock}, {"checkpoint", cas::DumpWhat::checkpoint},
+        {"segments", cas::DumpWhat::segments},     {"frames", cas::DumpWhat::frames},
         {"records", cas::DumpWhat::records},       {"blobs", cas::DumpWhat::blobs},
-        {"lanes", cas::DumpWhat::lanes},           {"uploads", cas::DumpWhat::uploads},
-        {"checkpoint", cas::DumpWhat::checkpoint}};
+        {"lanes", cas::DumpWhat::lanes},           {"lane-records", cas::DumpWhat::lane_records},
+        {"uploads", cas::DumpWhat::uploads}};
     auto* command =
         app.add_subcommand("dump", "Print what a data directory holds, one JSON object a line");
+    command->footer(
+        "superblock    the four copies: where the log begins, which checkpoint counts\n"
+        "checkpoint    both copies, block by block\n"
+        "segments      the files of the log\n"
+        "frames        group commits behind the checkpoint, as far as the chain is whole\n"
+        "records       the changes in them: what was pushed, tagged, deleted, when\n"
+        "blobs         each blob that is stored, and where its bytes lie\n"
+        "lanes         the files of large blobs\n"
+        "lane-records  what lies in them, also of blobs that are gone and were not given back\n"
+        "uploads       sessions that are open\n"
+        "Nothing is changed. Where a damaged log stops `fsck`, `frames` and `records` tell how "
+        "far it reads.");
     auto arguments = std::make_shared<DumpArguments>();
     command
-        ->add_option("what", arguments->what,
-                     "superblock, checkpoint, frames, records, blobs, lanes or uploads")
+        ->add_option(
+            "what", arguments->what,
+            "superblock, checkpoint, segments, frames, records, blobs, lanes, lane-records or "
+            "uploads")
         ->required()
         ->transform(CLI::CheckedTransformer(kinds, CLI::ignore_case));
     command->add_option("directory", arguments->directory, "Data directory")->required();

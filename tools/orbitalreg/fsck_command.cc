@@ -43,8 +43,9 @@ void print_json(const cas::FsckReport& report, std::string_view level) {
     std::cout << R"({"level":")" << level << R"(","clean":)" << (report.clean() ? "true" : "false")
               << R"(,"frames":)" << report.frames << R"(,"records":)" << report.records
               << R"(,"blobs":)" << report.blobs << R"(,"bytes":)" << report.bytes << R"(,"lanes":)"
-              << report.lanes << R"(,"findings_dropped":)" << report.findings_dropped
-              << R"(,"findings":[)";
+              << report.lanes << R"(,"allocated_bytes":)" << report.allocated_bytes
+              << R"(,"reclaimable_bytes":)" << report.reclaimable_bytes << R"(,"findings_dropped":)"
+              << report.findings_dropped << R"(,"findings":[)";
     for (const auto& finding : report.findings) {
         if (&finding != &report.findings.front()) std::cout << ',';
         std::cout << R"({"severity":")" << to_string(finding.severity) << R"(","code":")"
@@ -54,16 +55,38 @@ void print_json(const cas::FsckReport& report, std::string_view level) {
     std::cout << "]}\n";
 }
 
-void print_text(const cas::FsckReport& report, std::string_view level) {
+// Whoever reads the findings for the first time learns here what comes next.
+void print_advice(const cas::FsckReport& report, const FsckArguments& arguments) {
+    using Severity = cas::FsckFinding::Severity;
+    const auto count = [&report](Severity severity) {
+        return std::ranges::count(report.findings, severity, &cas::FsckFinding::severity);
+    };
+    if (const auto repairable = count(Severity::repairable); repairable > 0) {
+        std::cout << "next: " << repairable << (repairable == 1 ? " finding" : " findings")
+                  << " can be put right without loss: `orbitalreg fsck --repair "
+                  << arguments.directory << "`, with the server stopped\n";
+    }
+    if (const auto losses = count(Severity::loss); losses > 0) {
+        std::cout << "next: " << losses << (losses == 1 ? " loss" : " losses")
+                  << ": each line says what heals it. What is damaged is never served, the rest "
+                     "is sound. `orbitalreg gc explain DIGEST "
+                  << arguments.directory
+                  << "` tells which tags need a blob; docs/operations/runbook.md, \"fsck\", tells "
+                     "the rest\n";
+    }
+}
+
+void print_text(const cas::FsckReport& report, const FsckArguments& arguments) {
     for (const auto& finding : report.findings) {
         std::cout << to_string(finding.severity) << ' ' << finding.code << " at " << finding.where
                   << ": " << finding.detail << '\n';
     }
     if (report.findings_dropped > 0)
         std::cout << report.findings_dropped << " more findings are not shown\n";
-    std::cout << level << ": " << report.frames << " frames, " << report.records << " records, "
-              << report.blobs << " blobs with " << report.bytes << " bytes, " << report.lanes
-              << " lanes: " << (report.clean() ? "clean" : "NOT CLEAN") << '\n';
+    std::cout << arguments.level << ": " << report.frames << " frames, " << report.records
+              << " records, " << report.blobs << " blobs with " << report.bytes << " bytes, "
+              << report.lanes << " lanes: " << (report.clean() ? "clean" : "NOT CLEAN") << '\n';
+    if (!report.clean()) print_advice(report, arguments);
 }
 
 // The engine's limits play no part in reading what was written under them.
@@ -115,14 +138,14 @@ int fsck(const FsckArguments& arguments) {
     auto report = examine(arguments, *io.value(), *log);
     if (!report) return could_not_run(arguments, report.error());
     arguments.json ? print_json(report.value(), arguments.level)
-                   : print_text(report.value(), arguments.level);
+                   : print_text(report.value(), arguments);
     if (report.value().clean()) return exit_clean;
     if (!arguments.repair || !has_repairable(report.value())) return exit_findings;
     const auto repaired = repair(*io.value(), *log, metrics);
     if (!repaired) return could_not_run(arguments, repaired.error());
     auto again = examine(arguments, *io.value(), *log);
     if (!again) return could_not_run(arguments, again.error());
-    if (!arguments.json) print_text(again.value(), arguments.level);
+    if (!arguments.json) print_text(again.value(), arguments);
     return again.value().clean() ? exit_repaired : exit_findings;
 }
 
@@ -130,6 +153,11 @@ int fsck(const FsckArguments& arguments) {
 
 void add_fsck(CLI::App& app, int& exit_code) {
     auto* command = app.add_subcommand("fsck", "Check a data directory that no server has open");
+    command->footer(
+        "Findings: `note` is unusual and not wrong; `repairable` costs nothing to put right; "
+        "`loss` "
+        "means bytes\nare damaged or gone, and says what heals it.\n"
+        "Exit codes: 0 clean; 1 findings, all repaired; 2 findings left; 3 could not run.");
     auto arguments = std::make_shared<FsckArguments>();
     command->add_option("directory", arguments->directory, "Data directory")->required();
     command

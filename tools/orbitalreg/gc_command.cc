@@ -1,10 +1,12 @@
 // `orbitalreg gc run|status|explain DIGEST`: collection, asked of a running server or done on a data directory that no
 // server has open.
 
+#include "base/clock.h"
 #include "engine/embedded_store.h"
 #include "engine/names.h"
 #include "exit_codes.h"
 #include "gc_report.h"
+#include "report_text.h"
 #include "store_place.h"
 #include "subcommands.h"
 
@@ -30,6 +32,27 @@ int verdict(std::string_view json) {
         !text_member(json, "trouble").empty() || text_member(json, "state") == "unknown";
     return left ? exit_findings : exit_clean;
 }
+
+// What is left to look at, while a server runs a round: on a terminal all the time, else one line a minute.
+class GcProgress {
+public:
+    void show(std::string_view status_json) {
+        const auto status = parse_object(status_json);
+        const std::int64_t now_ns = system_clock().steady_ns();
+        if (!status || (!terminal_ && now_ns - told_ns_ < kLineNs)) return;
+        told_ns_ = now_ns;
+        std::cerr << (terminal_ ? "\r\x1b[K" : "") << number(*status, "unreferenced_blobs")
+                  << " unreferenced blobs left" << (terminal_ ? "" : "\n") << std::flush;
+    }
+    void done() const {
+        if (terminal_) std::cerr << "\r\x1b[K" << std::flush;
+    }
+
+private:
+    static constexpr std::int64_t kLineNs = 60'000'000'000;
+    const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+    std::int64_t told_ns_ = system_clock().steady_ns();
+};
 
 Awaitable<void> collect(OfflineStore* store, bool dry_run, std::string* json,
                         std::string* trouble) {
@@ -57,7 +80,12 @@ int run(const GcArguments& arguments) {
     const StorePlace& place = arguments.place;
     if (!place.server.empty()) {
         const std::string query = arguments.dry_run ? "?dry_run=true" : "";
-        return tell(place, ServerClient{place.server}.post(kPath + query), describe_round, verdict);
+        const ServerClient client{place.server};
+        GcProgress progress;
+        const auto answer =
+            client.post(kPath + query, [&] { progress.show(client.get(kPath).body); });
+        progress.done();
+        return tell(place, answer, describe_round, verdict);
     }
     return on_directory(
         place, Access::write, describe_round, verdict,

@@ -1,9 +1,13 @@
 #include "server_client.h"
 
 #include "base/asio.h"
+#include "base/clock.h"
 #include "base/result.h"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -13,6 +17,7 @@
 
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace orbitalreg::program {
 namespace {
@@ -21,6 +26,7 @@ namespace json = boost::json;
 using tcp = asio::ip::tcp;
 
 constexpr std::size_t kAnswerBytesMax = 16 << 20;
+constexpr std::int64_t kLookNs = 500'000'000;
 
 struct Origin {
     std::string host;
@@ -42,17 +48,44 @@ std::optional<Origin> parse_origin(std::string_view url) {
     return origin;
 }
 
-// Sends `request`, which asks to close the connection, and reads all that comes until then.
-std::string exchange(const Origin& origin, const std::string& request, ErrorCode& error) {
-    asio::io_context context{1};
-    tcp::socket socket{context};
-    const auto addresses = tcp::resolver{context}.resolve(origin.host, origin.port, error);
-    std::string text;
-    if (!error) asio::connect(socket, addresses, error);
-    if (!error) asio::write(socket, asio::buffer(request), error);
-    if (!error) asio::read(socket, asio::dynamic_buffer(text, kAnswerBytesMax), error);
-    if (error == asio::error::eof) error = {};
-    return text;
+struct Exchange {
+    Origin origin;
+    std::string request;
+    std::string text;  // all that came
+    ErrorCode error;
+    bool done = false;
+};
+
+// Sends the request, which asks to close the connection, and reads until then.
+Awaitable<ErrorCode> speak(Exchange& exchange) {
+    const auto executor = co_await asio::this_coro::executor;
+    tcp::resolver resolver{executor};
+    const auto [unresolved, addresses] = co_await resolver.async_resolve(
+        exchange.origin.host, exchange.origin.port, asio::as_tuple(asio::use_awaitable));
+    if (unresolved) co_return unresolved;
+    tcp::socket socket{executor};
+    const auto [refused, address] =
+        co_await asio::async_connect(socket, addresses, asio::as_tuple(asio::use_awaitable));
+    if (refused) co_return refused;
+    const auto [unsent, sent] = co_await asio::async_write(socket, asio::buffer(exchange.request),
+                                                           asio::as_tuple(asio::use_awaitable));
+    if (unsent) co_return unsent;
+    const auto [ended, received] =
+        co_await asio::async_read(socket, asio::dynamic_buffer(exchange.text, kAnswerBytesMax),
+                                  asio::as_tuple(asio::use_awaitable));
+    co_return ended == asio::error::eof ? ErrorCode{} : ended;
+}
+
+Awaitable<void> carry_out(Exchange* exchange) {
+    exchange->error = co_await speak(*exchange);
+    exchange->done = true;
+}
+
+Awaitable<void> look_on(std::function<void()> look) {
+    for (;;) {
+        co_await system_clock().sleep_until(system_clock().steady_ns() + kLookNs);
+        look();
+    }
 }
 
 // Status and body of an answer with a Content-Length; 0 when it is none.
@@ -83,7 +116,8 @@ std::string message_in(const std::string& body) {
 
 }  // namespace
 
-ServerClient::Answer ServerClient::ask(std::string_view method, const std::string& target) const {
+ServerClient::Answer ServerClient::ask(std::string_view method, const std::string& target,
+                                       const std::function<void()>& look) const {
     Answer answer;
     const auto origin = parse_origin(url_);
     if (!origin) {
@@ -95,13 +129,17 @@ ServerClient::Answer ServerClient::ask(std::string_view method, const std::strin
     std::string request{method};
     request += ' ' + target + " HTTP/1.1\r\nHost: " + host + ':' + origin->port +
                "\r\nUser-Agent: orbitalreg\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    ErrorCode error;
-    const auto text = exchange(*origin, request, error);
-    if (error) {
-        answer.trouble = url_ + ": " + error.message() + ". Is the server running there?";
+    Exchange exchange{*origin, std::move(request), {}, {}, false};
+    asio::io_context context{1};
+    asio::co_spawn(context, carry_out(&exchange), asio::detached);
+    if (look) asio::co_spawn(context, look_on(look), asio::detached);
+    while (!exchange.done && context.run_one() > 0) {
+    }
+    if (exchange.error) {
+        answer.trouble = url_ + ": " + exchange.error.message() + ". Is the server running there?";
         return answer;
     }
-    answer.status = split_answer(text, answer.body);
+    answer.status = split_answer(exchange.text, answer.body);
     if (answer.status == 200) return answer;
     const auto message = message_in(answer.body);
     answer.trouble = url_ +

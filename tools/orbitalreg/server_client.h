@@ -3,6 +3,7 @@
 //
 // Limits   plain HTTP; an answer of at most 16 MiB. A round of work answers when it is over, so that there is no deadline.
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -22,9 +23,14 @@ public:
 
     Answer get(const std::string& target) const { return ask("GET", target); }
     Answer post(const std::string& target) const { return ask("POST", target); }
+    // `look` is called twice a second until the answer comes; it may ask the server too.
+    Answer post(const std::string& target, const std::function<void()>& look) const {
+        return ask("POST", target, look);
+    }
 
 private:
-    Answer ask(std::string_view method, const std::string& target) const;
+    Answer ask(std::string_view method, const std::string& target,
+               const std::function<void()>& look = nullptr) const;
 
     std::string url_;
 };

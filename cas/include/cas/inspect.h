@@ -44,6 +44,9 @@ struct FsckReport {
     std::uint64_t blobs = 0;
     std::uint64_t bytes = 0;
     std::uint64_t lanes = 0;
+    // From the normal level on: what the files take, and what of it in lanes nobody needs.
+    std::uint64_t allocated_bytes = 0;
+    std::uint64_t reclaimable_bytes = 0;
     // Notes do not count: they say what is unusual, not what is wrong.
     bool clean() const noexcept {
         return findings_dropped == 0 &&
@@ -88,10 +91,12 @@ Result<RepairReport> repair(Io& io, CatalogMachine& catalog, Log& log);
 
 enum class DumpWhat : std::uint8_t {
     superblock,
+    segments,
     frames,
     records,
     blobs,
     lanes,
+    lane_records,  // in the lanes' files, of deleted blobs too
     uploads,
     checkpoint
 };

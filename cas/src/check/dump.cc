@@ -3,6 +3,7 @@
 #include "cas/inspect.h"
 #include "cas/no_catalog.h"
 #include "check/checkpoint_check.h"
+#include "check/dump_files.h"
 #include "check/json_line.h"
 #include "check/replayed_store.h"
 #include "format/log_segment_header.h"
@@ -288,6 +289,7 @@ Result<void> dump(Io& io, DumpWhat what, const Describe& describe, const Lines& 
         return ok();
     }
     ORB_TRY(check_superblock_supported(superblock, false));
+    if (what == DumpWhat::segments) return dump_segments(io, superblock, lines);
     if (what == DumpWhat::checkpoint) return dump_checkpoint(io, superblock, lines);
     if (what == DumpWhat::frames || what == DumpWhat::records) {
         return dump_log(io, superblock, what == DumpWhat::records, describe, lines);
@@ -297,6 +299,7 @@ Result<void> dump(Io& io, DumpWhat what, const Describe& describe, const Lines& 
     ORB_TRY(store.replay(nullptr));
     if (what == DumpWhat::blobs) dump_blobs(store, lines);
     if (what == DumpWhat::lanes) dump_lanes(store, lines);
+    if (what == DumpWhat::lane_records) dump_lane_records(io, store, lines);
     if (what == DumpWhat::uploads) dump_uploads(store, lines);
     return ok();
 }

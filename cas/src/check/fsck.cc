@@ -8,6 +8,7 @@
 #include "check/lane_check.h"
 #include "check/replayed_store.h"
 #include "check/segment_check.h"
+#include "check/space_check.h"
 #include "format/log_segment_header.h"
 
 #include <algorithm>
@@ -135,6 +136,7 @@ Result<FsckReport> fsck_pass(Io& io, const FsckOptions& options, const FsckScope
     const LogIdentity identity = log_identity(superblock);
     SegmentCheck{io, identity, report}.run(store.blobs());
     LaneCheck{io, store.identity(), report, progress}.run(store.blobs(), store.lanes());
+    check_space(io, store.blobs(), store.lanes(), report);
     if (options.level == FsckLevel::deep) {
         DeepCheck{io, store.identity(), std::max(options.threads, 1U), report, progress}.run(
             store.blobs(), scope.uids);
