@@ -138,12 +138,11 @@ struct Life {
     bool content_excused() const noexcept {
         return world.content_excused() || io.silent_faults() > 0;
     }
-    // Of what lies in a lane, or is read from the log. A lost frame that a checkpoint covers is known by its rows alone: the
-    // bytes that it held are found to be damaged.
+    // Of what lies in a lane, or is read from the log. The bytes that a lost frame held are found to be damaged, by the scrub
+    // in the same life, or in a later one where a checkpoint covers the frame and knows its rows.
     bool absence_excused() const noexcept {
-        const bool lost = world.damage == Damage::lost_frame || io.silent_faults() > 0;
-        return world.damage == Damage::stale || (io.silent_faults() > 0 && astray) ||
-               (lost && blobs.stats().checkpoint_id != 0);
+        return world.damage == Damage::stale || world.damage == Damage::lost_frame ||
+               io.silent_faults() > 0;
     }
     bool sessions_excused() const noexcept {
         return world.sessions_excused() || (io.silent_faults() > 0 && astray);
