@@ -10,6 +10,7 @@ With --grace the server collects and compacts all the while: what nothing holds 
 since the server last said that it exists, what is held or was just said to exist may not, and what went must not come back.
 """
 
+import collections
 import pathlib
 import queue
 import random
@@ -32,7 +33,13 @@ NESTED_KILL_SHARE = 0.1
 OLD_SAMPLE = 40
 VERIFIERS = 3
 MEAN_ACKS_MIN = 50
-GC_INTERVAL = "1s"
+# With a grace: small files and short intervals, so that each life collects, punches, makes checkpoints and moves small blobs.
+UPKEEP = {"ORBITALREG_GC_INTERVAL": "200ms", "ORBITALREG_COMPACTION_INTERVAL": "200ms",
+          "ORBITALREG_STORAGE_LOG_SEGMENT_SIZE": "4MiB", "ORBITALREG_STORAGE_CHECKPOINT_INTERVAL": "16MiB"}
+# What of it is counted, as it stood shortly before each kill.
+UPKEEP_COUNTS = ("gc_blobs_deleted_total", "compaction_punched_bytes_total", "compaction_lanes_unlinked_total",
+                 "compaction_relocated_bytes_total", "log_segments_recycled_total",
+                 "log_segments_removed_total", "checkpoints_total")
 # Times of blobs are kept in whole seconds, and a lease is written when a twenty-fourth of the grace has run.
 GRACE_SLACK_S = 1.1
 FSCK_EVERY = 5  # cycles: fsck of the store as the kill left it
@@ -48,7 +55,7 @@ class Loop:
         peer = options.server != "orbitalreg"
         promise_s = None
         if options.grace is not None:
-            self.server.environment.update(ORBITALREG_GC_GRACE=f"{options.grace}s", ORBITALREG_GC_INTERVAL=GC_INTERVAL)
+            self.server.environment.update(UPKEEP, ORBITALREG_GC_GRACE=f"{options.grace}s")
             promise_s = max(0.0, options.grace - GRACE_SLACK_S)
         self.journals = [Journal(number, sessions_survive=not peer, promise_s=promise_s)
                          for number in range(options.workers)]
@@ -56,6 +63,7 @@ class Loop:
                                peer=peer)
                         for journal in self.journals]
         self.acks = []
+        self.upkeep = collections.Counter()
         self.outcomes = {"happened": 0, "did not happen": 0, "": 0}
         self.verified = 0
         self.nested_kills = 0
@@ -87,6 +95,7 @@ class Loop:
         before = self.acknowledged()
         threads, stop = start_workers(self.workers, f"{self.options.seed}/{cycle}")
         self.wait_for_the_moment(before)
+        self.count_upkeep()
         alive = self.server.process.poll() is None
         errors_before = [worker.error for worker in self.workers if worker.error]
         stop.set()
@@ -101,6 +110,15 @@ class Loop:
         if errors_before:
             raise Violation(f"connection lost before the kill in cycle {cycle}: {errors_before}")
         self.acks.append(self.acknowledged() - before)
+
+    def count_upkeep(self):
+        if self.options.grace is None:
+            return
+        try:
+            told = self.server.metrics()
+        except OSError:  # it ended; the caller finds out
+            return
+        self.upkeep.update({name: told.get(f"orbitalreg_{name}", 0) for name in UPKEEP_COUNTS})
 
     def wait_for_the_moment(self, before):
         """A random time, or a random number of acknowledgements; also ends when a worker or the server failed."""
@@ -209,6 +227,8 @@ class Loop:
               f"{len(sizes)} contents of {min(sizes)} to {max(sizes)} bytes, {sum(sizes) / 2**30:.2f} GiB;"
               f" {self.verified} verifications and"
               f" {self.fscks} runs of fsck, none failed", flush=True)
+        if self.options.grace is not None:
+            print("seen before the kills: " + ", ".join(f"{name} {self.upkeep[name]:.0f}" for name in UPKEEP_COUNTS))
 
 
 def main():
@@ -216,7 +236,7 @@ def main():
         parser.add_argument("--cycles", type=int, default=15)
         parser.add_argument("--seed", type=int, default=None)
         parser.add_argument("--workers", type=int, default=6)
-        parser.add_argument("--grace", type=int, default=None, help="seconds; collection runs each second")
+        parser.add_argument("--grace", type=int, default=None, help="seconds; collection and compaction run five times a second")
         parser.add_argument("--quiet", action="store_true")
     options = registry_process.script_options(__doc__, extra)
     if options.seed is None:
