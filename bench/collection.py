@@ -4,8 +4,8 @@
 Each round has a server of its own: --dead blobs that nothing refers to are pushed; then a storm of pushes and pulls from
 many clients, without collection; then, the grace of the dead being over, the same storm beside a collection of all of
 them. Afterwards everything else is collected too, and the server is started again. Printed are p50, p99 and p99.9 of PUT
-and GET, the ratio of with to without, blobs and bytes collected a second, bytes written for a byte given back, and what
-the data directory takes on disk: empty, full, collected. --result writes the page that bench/results keeps.
+and GET, the ratio of with to without, blobs and bytes collected a second, and what the data directory takes on disk: empty,
+full, collected. --result writes the page that bench/results keeps.
 """
 
 import argparse
@@ -61,13 +61,18 @@ class Round:
             return found
 
     def restarted(self):
-        """Bytes on disk after a stop and a start: spares are made again, and compaction has had its turn."""
+        """Bytes on disk after a round of compaction, a stop and a start."""
+        self.command("compact")
         self.server.stop()
         self.server.start()
-        before = None
-        while before != (before := allocated_bytes(self.server.data)):
-            time.sleep(1)
-        return before
+        return allocated_bytes(self.server.data)
+
+    def command(self, *words):
+        done = subprocess.run([self.server.binary, *words, "--json", "--server", self.server.url], capture_output=True,
+                              text=True, timeout=DEADLINE_S, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(words)} ended with {done.returncode}: {done.stderr}")
+        return json.loads(done.stdout)
 
     def push(self, name, size, count, clients=16):
         return subprocess.Popen([self.load, "push-small", "--size", str(size), "--count", str(count), "--clients",
@@ -92,11 +97,7 @@ class Round:
 
     def collect(self, found):
         began = self.server.metrics()
-        done = subprocess.run([self.server.binary, "gc", "run", "--json", "--server", self.server.url],
-                              capture_output=True, text=True, timeout=DEADLINE_S, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"gc run ended with {done.returncode}: {done.stderr}")
-        found["round"] = json.loads(done.stdout)
+        found["round"] = self.command("gc", "run")
         ended = self.server.metrics()
         found["deleted"] = ended["orbitalreg_gc_blobs_deleted_total"] - began["orbitalreg_gc_blobs_deleted_total"]
         found["log_written"] = ended["orbitalreg_log_bytes_total"] - began["orbitalreg_log_bytes_total"]

@@ -71,6 +71,8 @@ class Journal:
         self.owner = owner
         self.promise_s = promise_s  # how long a blob stays that was said to exist; None: nothing is collected
         self.said = {}       # digest -> when the request began that the server answered with "it exists"
+        self.since = {}      # digest -> from when on it has been there all the time; earlier links may have gone with it
+        self.linked = {}     # Key of a blob -> when the request began that the server answered with "it exists", under that name
         self.sessions_survive = sessions_survive  # False for the peer, whose sessions are not looked at
         self.states = {}     # Key -> state; a key that is missing was never touched: absent
         self.blobs = {}      # digest -> Blob
@@ -108,11 +110,16 @@ class Journal:
             self.uploads.pop(key.reference, None)
 
     def note_promise(self, key, after, begun):
-        """A blob was said to exist; or it lost a manifest that held it, and the grace begins."""
+        """A blob was said to exist, by itself or by a manifest that holds it; or it lost one that held it, and the grace begins."""
+        told = [key.reference] if key.kind == "blob" and after else []
+        if key.kind == "manifest":
+            told = self.manifests[key.reference].children
+        for digest in told:
+            if self.may_be_gone(digest):
+                self.since[digest] = begun
+            self.said[digest] = begun
         if key.kind == "blob" and after:
-            self.said[key.reference] = begun
-        if key.kind == "manifest" and not after:
-            self.said.update(dict.fromkeys(self.manifests[key.reference].children, begun))
+            self.linked[key] = begun
 
     def may_be_gone(self, digest):
         """Collection may have taken the blob."""
@@ -122,8 +129,12 @@ class Journal:
                    for key, state in self.states.items())
         return not held and time.monotonic() > self.said.get(digest, 0) + self.promise_s
 
+    def link_may_be_gone(self, key):
+        """Collection may have taken the blob, with every link to it, whether or not it was pushed again since."""
+        return self.may_be_gone(key.reference) or self.linked.get(key, 0) < self.since.get(key.reference, 0)
+
     def excuses(self, key, seen):
-        return key.kind == "blob" and not seen and self.may_be_gone(key.reference)
+        return key.kind == "blob" and not seen and self.link_may_be_gone(key)
 
     def confirm(self, client, name, digest):
         """Asks whether the blob exists, as a client does that is about to push a manifest. What is said, holds."""

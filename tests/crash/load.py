@@ -214,7 +214,7 @@ class Worker:
             return
         digest = self.random.choice(blobs)
         held = self.journal.is_held(name, digest)
-        gone = self.journal.may_be_gone(digest)
+        gone = self.journal.link_may_be_gone(Key("blob", name, digest))
         changes = {} if held else {Key("blob", name, digest): False}
         self.ask("delete blob", changes, "DELETE", f"/v2/{name}/blobs/{digest}",
                  wanted=() if held else (202, 404) if gone else (202,), refusals=(405,) if held else ())

@@ -122,8 +122,8 @@ Result<void> SegmentSpares::adopt(std::uint32_t last_used, bool clean) {
         const std::uint32_t segment = parse_log_segment_name(name);
         if (segment <= last_used) continue;
         std::unique_ptr<File> file;
-        // Only a run of ids without gaps can be used up in order.
-        if (clean && segment == next_) {
+        // Only a run of ids without gaps can be used up in order; more than are wanted give their room back.
+        if (clean && segment == next_ && ready_.size() < spares_wanted_) {
             ORB_TRY(file, adopt_one(segment));
         }
         if (file) {

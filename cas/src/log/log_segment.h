@@ -47,7 +47,7 @@ Result<std::unique_ptr<File>> make_log_segment(Io& io, const SegmentPlan& plan,
 //
 // Threads  take() on the sequencer, prepare_one() and recycle() on the background executor, which may be another
 //          thread.
-// Limits   `spares_wanted` that are made, kRecycledMax more that were in use before.
+// Limits   `spares_wanted` that are made, kRecycledMax more that were in use before, until the store is opened again.
 // I1       no id is made twice at a time: take() waits for the one that is being prepared.
 class SegmentSpares {
 public:

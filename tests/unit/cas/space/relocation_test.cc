@@ -208,6 +208,20 @@ TEST_F(Relocation, ASegmentInUseAgainHoldsWhatIsWrittenToIt) {
     expect_there(*next, kept);
 }
 
+TEST_F(Relocation, WhatIsRecycledBeyondTheSparesGoesAtTheNextStart) {
+    auto life = live();
+    make_sparse_log(*life, 100);
+    ASSERT_GE(life->compact().segments_recycled, 1u);
+    life->stop();
+    const auto before = life->io().list("log").value().size();
+    life.reset();
+    const auto next = live();
+    next->settle();
+    EXPECT_LT(next->io().list("log").value().size(), before);
+    EXPECT_EQ(next->io().list("log").value().size(),
+              next->store->stats().log_segments + churn_options().segments_spare);
+}
+
 TEST_F(Relocation, AReaderKeepsItsSegment) {
     auto life = live();
     const auto kept = make_sparse_log(*life, 100);
