@@ -17,6 +17,7 @@ namespace orbitalreg::program {
 namespace {
 
 struct DumpArguments {
+    std::string name;
     cas::DumpWhat what = cas::DumpWhat::superblock;
     std::string directory;
 };
@@ -64,13 +65,16 @@ void add_dump(CLI::App& app, int& exit_code) {
     auto arguments = std::make_shared<DumpArguments>();
     command
         ->add_option(
-            "what", arguments->what,
+            "what", arguments->name,
             "superblock, checkpoint, segments, frames, records, blobs, lanes, lane-records or "
             "uploads")
         ->required()
-        ->transform(CLI::CheckedTransformer(kinds, CLI::ignore_case));
+        ->check(CLI::IsMember(kinds).description(""));
     command->add_option("directory", arguments->directory, "Data directory")->required();
-    command->callback([arguments, &exit_code] { exit_code = dump(*arguments); });
+    command->callback([arguments, &exit_code] {
+        arguments->what = kinds.at(arguments->name);
+        exit_code = dump(*arguments);
+    });
 }
 
 }  // namespace orbitalreg::program
