@@ -7,6 +7,7 @@
 #include "checkpoint/checkpoint_files.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_state.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -153,6 +154,8 @@ Awaitable<Result<void>> Checkpointer::make_now() {
 
 Awaitable<void> Checkpointer::make_into(std::shared_ptr<Checkpointer> self,
                                         std::shared_ptr<ErrorCode> error) {
+    // Whoever waits for it may be woken to stop; a checkpoint that is being made goes on to its end.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     const auto made = co_await make_here(self);
     if (!made) *error = made.error();
 }
