@@ -44,17 +44,15 @@ class Round:
             large = self.options.dead // 20
             self.finish(self.push("dead", 4096, self.options.dead - large))
             self.finish(self.push("dead", 128 << 10, large))
-            filled = time.monotonic()
             found["full"] = allocated_bytes(server.data)
             found["off"] = self.storm()
-            # Nothing but the grace has to pass; the machine's clock is the only one that tells.
-            time.sleep(max(0, filled + self.options.grace + 1 - time.monotonic()))
+            self.wait_due(self.options.dead)
             collector = threading.Thread(target=self.collect, args=(found,))
             collector.start()
             found["on"] = self.storm()
             collector.join()
             found["after"] = allocated_bytes(server.data)
-            time.sleep(self.options.grace + 1)
+            self.wait_due(server.metrics()["orbitalreg_gc_unreferenced_blobs"])
             self.collect({})
             found["emptied"] = self.restarted()
             found["blobs"] = server.metrics()["orbitalreg_blobs"]
@@ -73,6 +71,14 @@ class Round:
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(words)} ended with {done.returncode}: {done.stderr}")
         return json.loads(done.stdout)
+
+    def wait_due(self, count):
+        """Until the grace of so many blobs is over, as the server sees it."""
+        deadline = time.monotonic() + DEADLINE_S
+        while self.command("gc", "run", "--dry-run")["deleted"] < count:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{count} blobs were not due within {DEADLINE_S} s")
+            self.server.pause()
 
     def push(self, name, size, count, clients=16):
         return subprocess.Popen([self.load, "push-small", "--size", str(size), "--count", str(count), "--clients",
