@@ -1,8 +1,9 @@
-// `orbitalreg fsck`: looks at a data directory that no server has open. Changes nothing, unless --repair says so.
+// `orbitalreg fsck`: looks at a data directory that no server has open. Changes nothing, unless --repair or --rebuild says so.
 
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cas/inspect.h"
+#include "cas/rebuild.h"
 #include "engine/embedded_store.h"
 #include "exit_codes.h"
 #include "offline_store.h"
@@ -24,6 +25,7 @@ struct FsckArguments {
     std::string level = "normal";
     bool json = false;
     bool repair = false;
+    bool rebuild = false;
     bool online = false;
 };
 
@@ -44,7 +46,8 @@ void print_json(const cas::FsckReport& report, std::string_view level) {
               << R"(,"frames":)" << report.frames << R"(,"records":)" << report.records
               << R"(,"blobs":)" << report.blobs << R"(,"bytes":)" << report.bytes << R"(,"lanes":)"
               << report.lanes << R"(,"allocated_bytes":)" << report.allocated_bytes
-              << R"(,"reclaimable_bytes":)" << report.reclaimable_bytes << R"(,"findings_dropped":)"
+              << R"(,"reclaimable_bytes":)" << report.reclaimable_bytes << R"(,"needs_rebuild":)"
+              << (report.needs_rebuild ? "true" : "false") << R"(,"findings_dropped":)"
               << report.findings_dropped << R"(,"findings":[)";
     for (const auto& finding : report.findings) {
         if (&finding != &report.findings.front()) std::cout << ',';
@@ -53,6 +56,38 @@ void print_json(const cas::FsckReport& report, std::string_view level) {
                   << R"(","detail":")" << escape_json(finding.detail) << "\"}";
     }
     std::cout << "]}\n";
+}
+
+void print_strings(std::string_view name, const std::vector<std::string>& strings) {
+    std::cout << '"' << name << "\":[";
+    for (const auto& each : strings) {
+        if (&each != &strings.front()) std::cout << ',';
+        std::cout << '"' << escape_json(each) << '"';
+    }
+    std::cout << ']';
+}
+
+void print_json(const cas::RebuildReport& report) {
+    std::cout << R"({"rebuilt":{)";
+    print_strings("restored", report.restored);
+    std::cout << ',';
+    print_strings("lost", report.lost);
+    std::cout << R"(,"counts":[)";
+    for (const auto& count : report.counts) {
+        if (&count != &report.counts.front()) std::cout << ',';
+        std::cout << R"({"what":")" << escape_json(count.what) << R"(","restored":)"
+                  << count.restored << R"(,"lost":)" << count.lost << '}';
+    }
+    std::cout << "]}}\n";
+}
+
+void print_text(const cas::RebuildReport& report) {
+    for (const auto& line : report.restored) std::cout << "rebuilt: " << line << '\n';
+    for (const auto& count : report.counts) {
+        std::cout << "rebuilt: " << count.what << ": " << count.restored << " restored, "
+                  << count.lost << " lost\n";
+    }
+    for (const auto& line : report.lost) std::cout << "lost: " << line << '\n';
 }
 
 // Whoever reads the findings for the first time learns here what comes next.
@@ -66,7 +101,13 @@ void print_advice(const cas::FsckReport& report, const FsckArguments& arguments)
                   << " can be put right without loss: `orbitalreg fsck --repair "
                   << arguments.directory << "`, with the server stopped\n";
     }
-    if (const auto losses = count(Severity::loss); losses > 0) {
+    if (report.needs_rebuild) {
+        std::cout << "next: the store cannot be opened as it is. Copy the directory, then "
+                     "`orbitalreg fsck --rebuild "
+                  << arguments.directory
+                  << "`: it brings back what can still be proven and says what it could not; "
+                     "docs/operations/runbook.md, \"The store cannot be opened\"\n";
+    } else if (const auto losses = count(Severity::loss); losses > 0) {
         std::cout << "next: " << losses << (losses == 1 ? " loss" : " losses")
                   << ": each line says what heals it. What is damaged is never served, the rest "
                      "is sound. `orbitalreg gc explain DIGEST "
@@ -130,6 +171,25 @@ int could_not_run(const FsckArguments& arguments, const ErrorCode& error) {
     return exit_could_not_run;
 }
 
+// No start for writing follows: what nothing names any more is given back by the next one, and until then whoever wants to
+// may look at it.
+int rebuild(const FsckArguments& arguments, cas::Io& io, Log& log) {
+    const auto catalog = engine::make_catalog(engine::RegistryLimits{});
+    const bool terminal = ::isatty(STDERR_FILENO) == 1;
+    const auto rebuilt = cas::rebuild(io, *catalog, log, [terminal](std::string_view text) {
+        if (terminal) std::cerr << "\r\x1b[K" << text << std::flush;
+    });
+    if (terminal) std::cerr << "\r\x1b[K" << std::flush;
+    if (!rebuilt) return could_not_run(arguments, rebuilt.error());
+    arguments.json ? print_json(rebuilt.value()) : print_text(rebuilt.value());
+    const auto again = examine(arguments, io, log);
+    if (!again) return could_not_run(arguments, again.error());
+    arguments.json ? print_json(again.value(), arguments.level)
+                   : print_text(again.value(), arguments);
+    const bool all = rebuilt.value().lost.empty() && again.value().clean();
+    return all ? exit_repaired : exit_findings;
+}
+
 int fsck(const FsckArguments& arguments) {
     const auto log = make_stderr_log(LogLevel::error, LogFormat::text);
     Metrics metrics;
@@ -140,6 +200,8 @@ int fsck(const FsckArguments& arguments) {
     arguments.json ? print_json(report.value(), arguments.level)
                    : print_text(report.value(), arguments);
     if (report.value().clean()) return exit_clean;
+    if (arguments.rebuild && report.value().needs_rebuild)
+        return rebuild(arguments, *io.value(), *log);
     if (!arguments.repair || !has_repairable(report.value())) return exit_findings;
     const auto repaired = repair(*io.value(), *log, metrics);
     if (!repaired) return could_not_run(arguments, repaired.error());
@@ -157,6 +219,9 @@ void add_fsck(CLI::App& app, int& exit_code) {
         "Findings: `note` is unusual and not wrong; `repairable` costs nothing to put right; "
         "`loss` "
         "means bytes\nare damaged or gone, and says what heals it.\n"
+        "A rebuild brings back: every blob whose digest verifies; names, tags and manifests of "
+        "readable checkpoint\nblocks and log frames, and what follows from manifests that are "
+        "there. It prints what it could not bring back.\n"
         "Exit codes: 0 clean; 1 findings, all repaired; 2 findings left; 3 could not run.");
     auto arguments = std::make_shared<FsckArguments>();
     command->add_option("directory", arguments->directory, "Data directory")->required();
@@ -168,10 +233,15 @@ void add_fsck(CLI::App& app, int& exit_code) {
     command->add_flag("--json", arguments->json, "Report as JSON");
     auto* repair_flag = command->add_flag("--repair", arguments->repair,
                                           "Put right what can be put right without loss");
+    auto* rebuild_flag = command->add_flag(
+        "--rebuild", arguments->rebuild,
+        "If the checkpoint is lost or the log damaged: make a new checkpoint from what can still "
+        "be read. Removes nothing; copy the directory first");
     command
         ->add_flag("--online", arguments->online,
                    "Look beside a running server, without its lock; changes nothing")
-        ->excludes(repair_flag);
+        ->excludes(repair_flag)
+        ->excludes(rebuild_flag);
     command->callback([arguments, &exit_code] { exit_code = fsck(*arguments); });
 }
 

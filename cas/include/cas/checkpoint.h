@@ -12,11 +12,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 namespace orbitalreg::cas {
 
 // Numbers on disk, never reused. Those of the catalog start at kFirstCatalogTable.
+inline constexpr std::uint16_t kBlobTable = 1;
 inline constexpr std::uint16_t kLaneTable = 2;
 inline constexpr std::uint16_t kUploadTable = 3;
 inline constexpr std::uint16_t kClosedUploadTable = 4;
@@ -50,6 +52,18 @@ private:
     std::vector<std::byte> bytes_;
     std::uint32_t rows_ = 0;
 };
+
+// The first row of `rows`, which are behind each other as in a RowBatch and then start behind it. Nothing at the end, or
+// where there is no whole row.
+inline std::optional<ByteView> take_row(ByteView& rows) noexcept {
+    if (rows.size() < RowBatch::kPrefixSize) return std::nullopt;
+    const std::uint64_t size = load_le<std::uint32_t>(rows.data());
+    const std::uint64_t taken = round_up(RowBatch::kPrefixSize + size, RowBatch::kPrefixSize);
+    if (taken > rows.size()) return std::nullopt;
+    const ByteView row = rows.subspan(RowBatch::kPrefixSize, static_cast<std::size_t>(size));
+    rows = rows.subspan(static_cast<std::size_t>(taken));
+    return row;
+}
 
 class CheckpointTable {
 public:

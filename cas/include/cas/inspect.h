@@ -47,6 +47,8 @@ struct FsckReport {
     // From the normal level on: what the files take, and what of it in lanes nobody needs.
     std::uint64_t allocated_bytes = 0;
     std::uint64_t reclaimable_bytes = 0;
+    // The checkpoint cannot be loaded or acknowledged frames are damaged: only rebuild() brings the store back.
+    bool needs_rebuild = false;
     // Notes do not count: they say what is unusual, not what is wrong.
     bool clean() const noexcept {
         return findings_dropped == 0 &&

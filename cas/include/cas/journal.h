@@ -16,10 +16,12 @@
 #include "base/strong_id.h"
 #include "cas/checkpoint.h"
 #include "cas/references.h"
+#include "cas/salvage.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -73,6 +75,8 @@ public:
     // Calls `edge` once for each reference of a row that one of them walked.
     virtual void visit_row_references(std::uint16_t table, ByteView row,
                                       const std::function<void(BlobId)>& edge) const = 0;
+    // For a rebuild: takes rows into this empty machine. Null: none are taken.
+    virtual std::unique_ptr<CatalogSalvage> salvage(SalvagedBlobs& /*blobs*/) { return nullptr; }
     // A checksum over the whole state, equal for equal states however they were reached. For tests and fsck.
     virtual std::uint64_t fingerprint() const = 0;
 };

@@ -48,6 +48,7 @@ void explain_replay_error(const ErrorCode& error, const LogPosition& reached, Fs
     } else {
         add_finding(report, Severity::loss, "log_corrupt", place(reached),
                     "the log cannot be replayed behind this place: " + error.message());
+        report.needs_rebuild = true;
     }
 }
 
@@ -67,6 +68,7 @@ void check_tail(Io& io, const Superblock& superblock, const ReplayedLog& replaye
     detail += ": acknowledged changes from frame " + std::to_string(end.lsn + 1) +
               " on are lost or unreadable, and the store refuses to open for writing";
     add_finding(report, Severity::loss, "frame_corrupt", place(end.position), std::move(detail));
+    report.needs_rebuild = true;
 }
 
 void recount(const ReplayedStore& store, const CatalogMachine& catalog, FsckReport& report) {
@@ -122,6 +124,7 @@ Result<FsckReport> fsck_pass(Io& io, const FsckOptions& options, const FsckScope
                     checkpoint_path(CheckpointCopy::a, superblock.checkpoint_id),
                     "the rows of the checkpoint cannot be loaded from either copy: " +
                         replayed.error().message());
+        report.needs_rebuild = true;
         return report;
     }
     if (!replayed) {

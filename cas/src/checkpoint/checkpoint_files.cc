@@ -19,12 +19,9 @@ CheckpointTable* table_of(const std::vector<CheckpointTable*>& tables, std::uint
 Result<void> load_rows(CheckpointTable& table, const CheckpointReader::Block& block) {
     ByteView rest = block.rows;
     for (std::uint32_t i = 0; i < block.header.rows; ++i) {
-        if (rest.size() < RowBatch::kPrefixSize) return fail(Errc::checkpoint_corrupt);
-        const std::uint64_t size = load_le<std::uint32_t>(rest.data());
-        const std::uint64_t taken = round_up(RowBatch::kPrefixSize + size, RowBatch::kPrefixSize);
-        if (taken > rest.size()) return fail(Errc::checkpoint_corrupt);
-        ORB_TRY(table.load(rest.subspan(RowBatch::kPrefixSize, static_cast<std::size_t>(size))));
-        rest = rest.subspan(static_cast<std::size_t>(taken));
+        const auto row = take_row(rest);
+        if (!row) return fail(Errc::checkpoint_corrupt);
+        ORB_TRY(table.load(*row));
     }
     return rest.empty() ? ok() : Result<void>{fail(Errc::checkpoint_corrupt)};
 }

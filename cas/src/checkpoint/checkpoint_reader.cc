@@ -127,16 +127,16 @@ Result<CheckpointHeader> CheckpointReader::open() {
     return header;
 }
 
-Result<void> CheckpointReader::unpack(const CheckpointBlockHeader& header) {
+Result<void> unpack_block(const CheckpointBlockHeader& header, ByteView block, PageBuffer& raw) {
     const std::size_t size = round_up(std::max<std::size_t>(header.raw_bytes, 1), kPageSize);
-    if (raw_.size() < size) raw_ = PageBuffer{size};
-    const std::byte* const stored = block_.data() + kCheckpointBlockHeaderSize;
+    if (raw.size() < size) raw = PageBuffer{size};
+    const std::byte* const stored = block.data() + kCheckpointBlockHeaderSize;
     if (header.codec == CheckpointCodec::raw) {
-        std::memcpy(raw_.data(), stored, header.raw_bytes);
+        std::memcpy(raw.data(), stored, header.raw_bytes);
         return ok();
     }
     const std::size_t unpacked =
-        ZSTD_decompress(raw_.data(), header.raw_bytes, stored, header.stored_bytes);
+        ZSTD_decompress(raw.data(), header.raw_bytes, stored, header.stored_bytes);
     if (ZSTD_isError(unpacked) != 0 || unpacked != header.raw_bytes) return fail(Errc::bad_format);
     return ok();
 }
@@ -155,7 +155,7 @@ Result<std::optional<CheckpointReader::Block>> CheckpointReader::next() {
         read_piece(entry.offset, block_.first(size), [&](MutableByteView piece) -> Result<void> {
             ORB_TRY(header,
                     decode_checkpoint_block(piece, entry, number, name_.id, identity_.seed));
-            return unpack(header);
+            return unpack_block(header, piece, raw_);
         }));
     rows_ += header.rows;
     return std::optional{Block{header, ByteView{raw_.first(header.raw_bytes)}}};

@@ -26,6 +26,9 @@
 
 namespace orbitalreg::cas {
 
+// The rows of a block that decode_checkpoint_block() found sound. Errc::bad_format.
+Result<void> unpack_block(const CheckpointBlockHeader& header, ByteView block, PageBuffer& raw);
+
 class CheckpointReader {
 public:
     enum class Copies : std::uint8_t { both, both_from_b, only_a, only_b };
@@ -74,7 +77,6 @@ private:
     Result<void> read_from(File* file, std::uint64_t offset, MutableByteView piece,
                            const Check& check);
     void mend(std::size_t first_flaw, ByteView piece);
-    Result<void> unpack(const CheckpointBlockHeader& header);
 
     Io& io_;
     const LogIdentity identity_;

@@ -213,7 +213,6 @@ private:
         Result<void> load(ByteView row) const noexcept;
         Result<void> loaded() const noexcept { return ok(); }
     };
-    static constexpr std::uint16_t kTableNumber = 1;
 
     static constexpr std::uint32_t kShards = 64;
     static std::uint32_t shard_number(const Digest& digest) noexcept;
@@ -249,7 +248,7 @@ private:
     std::atomic<std::uint64_t> unreferenced_{0};
     std::atomic<std::uint64_t> condemned_{0};
 
-    WalkedTable<StoredRows> stored_{kTableNumber, StoredRows{this}};
+    WalkedTable<StoredRows> stored_{kBlobTable, StoredRows{this}};
     WalkedTable<CountRows> counts_{0, CountRows{this}};
 };
 

@@ -46,6 +46,7 @@ public:
     std::vector<cas::CheckpointTable*> recount_tables() override;
     void visit_row_references(std::uint16_t table, ByteView row,
                               const std::function<void(cas::BlobId)>& edge) const override;
+    std::unique_ptr<cas::CatalogSalvage> salvage(cas::SalvagedBlobs& blobs) override;
     std::uint64_t fingerprint() const override;
 
     // --- look-ups ---

@@ -4,6 +4,7 @@
 #include "base/fields.h"
 #include "cas/errors.h"
 #include "catalog/catalog.h"
+#include "catalog/catalog_salvage.h"
 
 namespace orbitalreg::engine {
 
@@ -27,6 +28,10 @@ void Catalog::visit_row_references(std::uint16_t table, ByteView row,
         ORB_ASSERT(table == number_of(TableNumber::held_manifests));
         edge(ImageTable::held_manifest_of_row(row));
     }
+}
+
+std::unique_ptr<cas::CatalogSalvage> Catalog::salvage(cas::SalvagedBlobs& blobs) {
+    return std::make_unique<CatalogSalvageOfRows>(*this, blobs);
 }
 
 std::optional<RepositoryName> Catalog::RepositoryRows::next(
