@@ -9,6 +9,7 @@
 #include "contract/registry_store_content.h"
 #include "engine/embedded_store.h"
 #include "support/sim_machine.h"
+#include "unit/cas/lane/lane_fixture.h"
 
 #include <gtest/gtest.h>
 
@@ -169,23 +170,41 @@ protected:
         disk->replace(*file, std::move(bytes));
     }
     // Where the blocks of the checkpoint are, by their magic.
-    std::vector<std::size_t> blocks() {
-        const auto bytes = bytes_of_file(kCopies[0]);
+    std::vector<std::size_t> blocks(const std::string& path = kCopies[0]) {
+        const auto bytes = bytes_of_file(path);
         std::vector<std::size_t> found;
         for (std::size_t at = kPage; at + kPage <= bytes.size(); at += kPage) {
             if (as_text(ByteView{bytes}.subspan(at, 4)) == "ORBB") found.push_back(at);
         }
         return found;
     }
-    std::uint16_t table_at(std::size_t offset) {
-        return load_le<std::uint16_t>(bytes_of_file(kCopies[0]).data() + offset + 4);
+    std::uint16_t table_at(std::size_t offset, const std::string& path = kCopies[0]) {
+        return load_le<std::uint16_t>(bytes_of_file(path).data() + offset + 4);
     }
     void lose_checkpoint() {
-        for (const std::string& path : kCopies) disk->remove(disk->place(path));
+        std::vector<std::string> paths;
+        disk->visit([&paths](const std::string& path, sim::SimInode&) {
+            if (path.ends_with(".ockp")) paths.push_back(path);
+        });
+        EXPECT_EQ(paths.size(), 2u);
+        for (const std::string& path : paths) disk->remove(disk->place(path));
+    }
+    // An upload that has come to its first mark, in a lane; and a checkpoint behind it.
+    void fill_with_upload() {
+        fill();
+        auto life = live();
+        auto writer = life->run(life->store().open_upload(cas::session_of(7)));
+        ASSERT_TRUE(writer) << writer.error().message();
+        ASSERT_TRUE(life->run(cas::feed(*writer.value(), upload_, 1_MiB)));
+        ASSERT_TRUE(life->run(writer.value()->mark()));
+        writer.value().reset();
+        ASSERT_TRUE(life->run(life->store().make_checkpoint()));
+        life->stop();
     }
 
     std::unique_ptr<sim::SimDisk> disk = new_disk();
     std::uint64_t seed = 0;
+    std::vector<std::byte> upload_ = cas::content_of(300'000, 7);
     cas::StoreOptions options_ = options();
 };
 
@@ -338,6 +357,69 @@ TEST_F(RebuildTest, RefusesWithoutASuperblock) {
     ASSERT_FALSE(rebuilt);
     EXPECT_EQ(rebuilt.error(), ErrorCode{cas::Errc::superblock_corrupt});
     EXPECT_EQ(disk->fingerprint(), before);
+}
+
+// A session that is not whole any more ends, and the lane that it held is free of it; one that is whole goes on where it was.
+TEST_F(RebuildTest, EndsSessionsThatAreNotWhole) {
+    const std::string copies[] = {"ckpt/a/0000000000000002.ockp", "ckpt/b/0000000000000002.ockp"};
+    fill_with_upload();
+    unsigned ended = 0;
+    for (const std::size_t offset : blocks(copies[0])) {
+        fill_with_upload();
+        const std::uint16_t table = table_at(offset, copies[0]);
+        if (table != cas::kUploadTable && table != cas::kLaneTable) continue;
+        SCOPED_TRACE("table " + std::to_string(table) + " at " + std::to_string(offset));
+        for (const std::string& path : copies) wipe(path, offset, offset + kPage);
+        const auto rebuilt = rebuild();
+        ASSERT_TRUE(rebuilt) << rebuilt.error().message();
+        auto life = live();
+        const auto status = life->store().upload_status(cas::session_of(7).session);
+        if (table == cas::kUploadTable) {
+            EXPECT_NE(status.state, cas::UploadStatus::State::open);
+            EXPECT_EQ(life->store().stats().uploads_open, 0u);
+            ++ended;
+        } else {
+            EXPECT_EQ(status.offset, upload_.size());
+            auto writer = life->run(life->store().open_upload(cas::session_of(7)));
+            ASSERT_TRUE(writer) << writer.error().message();
+            EXPECT_TRUE(life->run(writer.value()->finish(cas::sha256_of(upload_), {})));
+        }
+        life->stop();
+        life.reset();
+        expect_served(kImages);
+    }
+    EXPECT_EQ(ended, 2u);  // its head, its parts
+}
+
+// Deleted blobs stay deleted where the log says so, although their bytes are still in it.
+TEST_F(RebuildTest, DeletedBlobsStayDeleted) {
+    fill();
+    {
+        auto life = live();
+        life->push("p/other", "referenced by nothing");
+        life->pass_ms(options_.gc_grace_ms + 2 * options_.gc_interval_ms);
+        EXPECT_FALSE(life->has("referenced by nothing"));
+        ASSERT_TRUE(life->run(life->store().make_checkpoint()));
+        life->stop();
+    }
+    lose_checkpoint();
+    ASSERT_TRUE(rebuild());
+    EXPECT_FALSE(live()->has("referenced by nothing"));
+    expect_served(kImages);
+}
+
+// Without room the store stays as it is, and a rebuild with room goes as if there had been none before.
+TEST_F(RebuildTest, AFullDiskChangesNothing) {
+    fill();
+    lose_checkpoint();
+    const auto before = bytes_of_file("SUPER");
+    disk->set_full(true);
+    const auto refused = rebuild();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(bytes_of_file("SUPER"), before);
+    disk->set_full(false);
+    ASSERT_TRUE(rebuild());
+    expect_served(kImages);
 }
 
 // What was replaced is there to be looked at.

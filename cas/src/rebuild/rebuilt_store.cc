@@ -252,13 +252,26 @@ void RebuiltStore::apply_own(const GroupRecord& record) {
 
 // What is in it and nobody can name is dead, but for a lane that does not say whose it is: that one is never touched again.
 void RebuiltStore::adopt(const SalvagedLane& lane) {
+    saw_lane(lane.lane);
+    if (lease_to_session(lane.lane)) return;
     LaneStateRecord state;
     state.lane = lane.lane;
     state.phase = lane.header_valid ? LanePhase::sealed : LanePhase::poisoned;
     state.frontier_page = lane.pages;
     state.last_base_page = lane.last_base_page;
-    saw_lane(lane.lane);
     apply_own(encode_record(state));
+}
+
+// A session of the rows goes on in its lane: as if its mark had been the last that was heard of that lane.
+bool RebuiltStore::lease_to_session(std::uint32_t lane) {
+    MarkRecord mark;
+    lanes_.for_each_upload([&](const UploadView& upload) {
+        if (upload.lane != lane) return;
+        mark.lane = lane;
+        mark.base_page = upload.base_page;
+    });
+    if (mark.lane != 0) lanes_.rooms()->table.apply(mark);
+    return mark.lane != 0;
 }
 
 void RebuiltStore::end_sessions() {

@@ -101,6 +101,7 @@ private:
     void remove(const AppliedRecord& record);
     bool bend_commit(AppliedRecord& record);
     void apply_own(const GroupRecord& record);
+    bool lease_to_session(std::uint32_t lane);
     void end_sessions();
     void free_leases();
     void skip_ids();
