@@ -32,9 +32,17 @@ std::string manifest_of(int image) {
     return image_text({config_of(image), {layer_of(image)}, "", ""});
 }
 
+// An index and its children, which only it names.
+std::string child_of(int number) {
+    return image_text({config_of(number), {}, "", "child " + std::to_string(number)});
+}
+std::string index_of_children() { return index_text({child_of(0), child_of(1)}); }
+const std::string kMulti = "p/multi";
+
 class RebuildTest : public testing::Test {
 protected:
     static constexpr int kImages = 3;
+    static constexpr int kNamed = kImages + 1;  // and the index
 
     class Life {
     public:
@@ -64,7 +72,9 @@ protected:
             EXPECT_TRUE(run(push_blob(registry(), image, content)));
         }
         void put(const std::string& image, const std::string& text, const std::string& tag) {
-            EXPECT_TRUE(run(registry().put_manifest({1, ++requests_}, put_of(image, text, {tag}))));
+            std::vector<std::string> tags;
+            if (!tag.empty()) tags.push_back(tag);
+            EXPECT_TRUE(run(registry().put_manifest({1, ++requests_}, put_of(image, text, tags))));
         }
         bool pulls(const std::string& image, const std::string& content) {
             const auto pulled = run(pull_blob(registry(), image, digest_of(content)));
@@ -79,6 +89,18 @@ protected:
             const auto text = run(pull_manifest(registry(), image, found.value().digest));
             return text && text.value() == manifest_of(number) && pulls(image, config_of(number)) &&
                    pulls(image, layer_of(number));
+        }
+        bool pulls_index() {
+            const auto found =
+                run(registry().resolve(image_name(kMulti), Reference{tag_name("v1")}));
+            if (!found || found.value().digest != digest_of(index_of_children())) return false;
+            for (const int number : {0, 1}) {
+                const auto text =
+                    run(pull_manifest(registry(), kMulti, digest_of(child_of(number))));
+                if (!text || text.value() != child_of(number)) return false;
+                if (!pulls(kMulti, config_of(number))) return false;
+            }
+            return true;
         }
         bool has(const std::string& content) {
             const auto blob = store().find(digest_of(content));
@@ -96,8 +118,10 @@ protected:
     // A block a row, so that each can be lost alone.
     static cas::StoreOptions options() {
         cas::StoreOptions options;
-        options.log_segment_size_bytes = 4_MiB;
+        options.log_segment_size_bytes = 1_MiB;
         options.lane_target_bytes = 1_MiB;
+        options.segments_spare = 1;
+        options.lanes_spare = 1;
         options.memory_limit_bytes = 64_MiB;
         options.checkpoint_block_bytes = 1;
         options.checkpoint_at_stop_bytes = UINT64_MAX;
@@ -119,6 +143,11 @@ protected:
             life->push(name_of(i), layer_of(i));
             life->put(name_of(i), manifest_of(i), "v1");
         }
+        for (const int number : {0, 1}) {
+            life->push(kMulti, config_of(number));
+            life->put(kMulti, child_of(number), "");
+        }
+        life->put(kMulti, index_of_children(), "v1");
         ASSERT_TRUE(life->run(life->store().make_checkpoint()));
         life->stop();
     }
@@ -134,8 +163,8 @@ protected:
         const auto catalog = make_catalog({});
         return cas::rebuild(machine.io(), *catalog, null_log(), [](std::string_view) {});
     }
-    // What is there is sound, all blobs are, and the images but for those given.
-    void expect_served(int images) {
+    // What is there is sound, every blob is there, and so many of the images and the index can be pulled.
+    void expect_served(int named) {
         const auto report = check();
         for (const auto& finding : report.findings) {
             EXPECT_EQ(finding.severity, cas::FsckFinding::Severity::note)
@@ -151,7 +180,8 @@ protected:
                 EXPECT_TRUE(life->has(manifest_of(i))) << i;
                 pulled += life->pulls_image(i) ? 1 : 0;
             }
-            EXPECT_EQ(pulled, images);
+            pulled += life->pulls_index() ? 1 : 0;
+            EXPECT_EQ(pulled, named);
             life->push("p/new", "pushed in life " + std::to_string(lives));
             life->stop();
         }
@@ -224,7 +254,7 @@ TEST_F(RebuildTest, BringsBackWhatFollowsWhenABlockIsLostInBothCopies) {
         ASSERT_TRUE(rebuilt) << rebuilt.error().message();
         EXPECT_FALSE(rebuilt.value().lost.empty());
         const bool names = table == 65 || table == 67;  // image names, tags
-        expect_served(names ? kImages - 1 : kImages);
+        expect_served(names ? kNamed - 1 : kNamed);
     }
 }
 
@@ -236,7 +266,7 @@ TEST_F(RebuildTest, BringsEverythingBackFromTheLogWhenTheCheckpointIsGone) {
     const auto rebuilt = rebuild();
     ASSERT_TRUE(rebuilt) << rebuilt.error().message();
     EXPECT_FALSE(rebuilt.value().lost.empty());
-    expect_served(kImages);
+    expect_served(kNamed);
 }
 
 // Neither checkpoint nor the frames that it covered: the lanes have the bytes, and nothing has the names.
@@ -244,7 +274,7 @@ TEST_F(RebuildTest, FindsBlobsInLanesAlone) {
     options_.inline_size_max_bytes = 1;
     fill();
     lose_checkpoint();
-    wipe(kSegment, kPage, 2_MiB);
+    wipe(kSegment, kPage, 512_KiB);
     const auto rebuilt = rebuild();
     ASSERT_TRUE(rebuilt) << rebuilt.error().message();
     expect_served(0);
@@ -304,7 +334,7 @@ TEST_F(RebuildTest, FindsTheCheckpointThatAnOldSuperblockDoesNotName) {
     const auto rebuilt = rebuild();
     ASSERT_TRUE(rebuilt) << rebuilt.error().message();
     EXPECT_TRUE(rebuilt.value().lost.empty()) << rebuilt.value().lost.front();
-    expect_served(kImages);
+    expect_served(kNamed);
 }
 
 // What a rebuild left that was cut short in the middle of its checkpoint is no checkpoint: the next one starts over.
@@ -321,7 +351,7 @@ TEST_F(RebuildTest, StartsOverAfterOneThatWasCutShort) {
         disk->replace(*disk->find(path), std::move(bytes));
     }
     ASSERT_TRUE(rebuild());
-    expect_served(kImages);
+    expect_served(kNamed);
 }
 
 // Frames in the middle are gone: those behind them count all the same, and the blobs of those between are found.
@@ -342,7 +372,7 @@ TEST_F(RebuildTest, GoesOnBehindDamagedFrames) {
     const auto rebuilt = rebuild();
     ASSERT_TRUE(rebuilt) << rebuilt.error().message();
     EXPECT_FALSE(rebuilt.value().lost.empty());
-    expect_served(kImages);
+    expect_served(kNamed);
     auto life = live();
     EXPECT_TRUE(life->has("in a lane " + std::string(100'000, 'x')));
     EXPECT_TRUE(life->pulls("p/other", "behind the damage"));
@@ -364,10 +394,13 @@ TEST_F(RebuildTest, EndsSessionsThatAreNotWhole) {
     const std::string copies[] = {"ckpt/a/0000000000000002.ockp", "ckpt/b/0000000000000002.ockp"};
     fill_with_upload();
     unsigned ended = 0;
+    std::map<std::size_t, std::uint16_t> tables;
     for (const std::size_t offset : blocks(copies[0])) {
-        fill_with_upload();
         const std::uint16_t table = table_at(offset, copies[0]);
-        if (table != cas::kUploadTable && table != cas::kLaneTable) continue;
+        if (table == cas::kUploadTable || table == cas::kLaneTable) tables[offset] = table;
+    }
+    for (const auto& [offset, table] : tables) {
+        fill_with_upload();
         SCOPED_TRACE("table " + std::to_string(table) + " at " + std::to_string(offset));
         for (const std::string& path : copies) wipe(path, offset, offset + kPage);
         const auto rebuilt = rebuild();
@@ -386,7 +419,7 @@ TEST_F(RebuildTest, EndsSessionsThatAreNotWhole) {
         }
         life->stop();
         life.reset();
-        expect_served(kImages);
+        expect_served(kNamed);
     }
     EXPECT_EQ(ended, 2u);  // its head, its parts
 }
@@ -405,7 +438,7 @@ TEST_F(RebuildTest, DeletedBlobsStayDeleted) {
     lose_checkpoint();
     ASSERT_TRUE(rebuild());
     EXPECT_FALSE(live()->has("referenced by nothing"));
-    expect_served(kImages);
+    expect_served(kNamed);
 }
 
 // Without room the store stays as it is, and a rebuild with room goes as if there had been none before.
@@ -419,7 +452,7 @@ TEST_F(RebuildTest, AFullDiskChangesNothing) {
     EXPECT_EQ(bytes_of_file("SUPER"), before);
     disk->set_full(false);
     ASSERT_TRUE(rebuild());
-    expect_served(kImages);
+    expect_served(kNamed);
 }
 
 // What was replaced is there to be looked at.
