@@ -2,8 +2,7 @@
 """The distribution API seen from a socket: one check an identifier of the API checklist (DIST-*, SEC-* of framing).
 
 Starts a server of its own, or looks at the one at --url. Each check uses repositories of its own and cites the
-identifiers it proves. Left out, since they need authentication, TLS or an upstream: DIST-GEN-14, DIST-PING-01, -02,
--05, -06, DIST-UPL-09, DIST-MNT-05, DIST-CAT-04, DIST-DEL-09, DIST-REF-17, DIST-RATE-*, DIST-HTTP-20..22, -26.
+identifiers it proves. What is left out, and why, is in the table of requirements in docs/protocol.md.
 """
 
 import pathlib
@@ -14,10 +13,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import registry_process  # noqa: E402
-from api import blobs, deletion, framing, general, listing, manifests, referrers, restart, uploads  # noqa: E402
+from api import blobs, choices, deletion, framing, general, listing, manifests, referrers, restart, uploads  # noqa: E402
 from api.checks import CHECKS, Context  # noqa: E402
 
-ROOMS = (general, blobs, uploads, manifests, referrers, listing, deletion, framing, restart)
+ROOMS = (general, blobs, uploads, manifests, referrers, listing, deletion, choices, framing, restart)
 
 
 def run_check(check, context):

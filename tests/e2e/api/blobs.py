@@ -60,7 +60,7 @@ def single_ranges(context):
             header_is(answer, "docker-content-digest", digest)
 
 
-@check("DIST-BLOB-09", "DIST-BLOB-11", "DIST-BLOB-12")
+@check("DIST-BLOB-09", "DIST-BLOB-11", "DIST-BLOB-12", "DIST-DEC-01")
 def unsatisfiable_ranges(context):
     name = context.name()
     digest = context.push(name, SMALL)

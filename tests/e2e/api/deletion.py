@@ -40,7 +40,7 @@ def deleting_a_blob(context):
     refused(context.ask("DELETE", f"/v2/{one}/blobs/{digest}"), 404, "BLOB_UNKNOWN", "NAME_UNKNOWN")
 
 
-@check("DIST-DEL-05")
+@check("DIST-DEL-05", "DIST-DEC-05")
 def blob_in_use_is_kept(context):
     name = context.name()
     _, digest = context.push_image(name, "v1")

@@ -32,7 +32,7 @@ def walk(context, target, field):
     return found
 
 
-@check("DIST-LIST-01", "DIST-LIST-02", "DIST-LIST-08")
+@check("DIST-LIST-01", "DIST-LIST-02", "DIST-LIST-08", "DIST-DEC-02")
 def whole_list_in_byte_order(context):
     name = context.name()
     push_tags(context, name, TAGS)

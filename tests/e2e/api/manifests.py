@@ -125,7 +125,7 @@ def empty_lists_and_inline_data(context):
             "SIZE_INVALID")
 
 
-@check("DIST-MAN-13")
+@check("DIST-MAN-13", "DIST-DEC-06")
 def missing_children_are_named(context):
     name = context.name()
     context.push_image(name, "exists")
@@ -260,7 +260,7 @@ def conditional_put(context):
     same(context.client.get_manifest(name, "v1").body, other)
 
 
-@check("DIST-MAN-31", "DIST-MAN-32", "DIST-MAN-34")
+@check("DIST-MAN-31", "DIST-MAN-32", "DIST-MAN-33", "DIST-MAN-34", "DIST-DEC-03")
 def accept_is_a_hint(context):
     name = context.name()
     body, digest = context.push_image(name, "v1")

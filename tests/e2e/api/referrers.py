@@ -33,7 +33,7 @@ def push_three(context, name):
     return digest, {"sbom": sbom, "signature": digest_of(body), "index": digest_of(index)}
 
 
-@check("DIST-REF-01", "DIST-REF-04")
+@check("DIST-REF-01", "DIST-REF-04", "DIST-DEC-04")
 def no_referrers_is_an_empty_list(context):
     name = context.name()
     same(referrers(context, name, UNKNOWN_DIGEST)[1], [])

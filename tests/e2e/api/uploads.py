@@ -189,7 +189,7 @@ def closing_without_digest(context):
     expect(context.finish(location, digest_of(b"abc")), 201)
 
 
-@check("DIST-UPL-35")
+@check("DIST-UPL-35", "DIST-DEC-07")
 def closing_with_a_wrong_digest(context):
     name = context.name()
     for size in (100, 1 << 20):
