@@ -73,9 +73,10 @@ def graceful_stop_lets_a_running_request_end(context):
     location = context.open_upload(name)
     target = with_query(location, digest=digest_of(content))
     with context.connect() as client:
-        client.send_raw(f"PUT {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n".encode(),
-                        content[:1 << 20])
-        expect(context.ask("GET", "/v2/"), 200)
+        client.send_raw(f"PUT {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n"
+                        "Expect: 100-continue\r\n\r\n".encode())
+        same(client.receive_head()[0], 100, "the request runs: it is more than a connection with bytes to read")
+        client.send_raw(content[:1 << 20])
         context.server.process.terminate()
         client.send_raw(content[1 << 20:])
         expect(client.receive("PUT"), 201)
