@@ -138,7 +138,7 @@ cas::IoChoice choice_of(const std::string& name) {
 Figures run(const Arguments& arguments, unsigned writers, std::int64_t target_us) {
     const std::string root = arguments.directory + "/orbitalreg-commit";
     std::filesystem::remove_all(root);
-    std::filesystem::create_directory(root);
+    std::filesystem::create_directories(root);
     Figures figures;
     Metrics metrics;
     const auto io = cas::make_io(root, {.choice = choice_of(arguments.io)}, null_log(), metrics);

@@ -289,6 +289,17 @@ void check_health(Life& life) {
     if (!halted.empty()) life.world.fail("audit: collection is halted: " + halted);
 }
 
+// What the accounts of a lane call live is on the disk: holes are made in dead bytes alone.
+void check_space(Life& life) {
+    if (life.content_excused() || life.world.errors_seen) return;
+    for (const cas::FileSpace& lane : life.blobs.space(true).lane_files) {
+        const cas::SpaceFigures& figures = lane.figures;
+        if (figures.allocated_bytes >= cas::kPageSize + figures.live_bytes) continue;
+        life.world.fail("audit: live bytes of lane " + std::to_string(lane.file) +
+                        " are not on the disk");
+    }
+}
+
 // Sessions that are closed for good make room for others; their outcome is asked for ever after.
 void recycle_sessions(SimWorld& world, WorldState& state) {
     std::erase_if(world.sessions, [&](const SimSession& session) {
@@ -351,6 +362,7 @@ Awaitable<void> audit(Life& life, bool& done) {
                        "\n  which no order of events explains: " + world.history.describe());
         }
         check_health(life);
+        check_space(life);
         recycle_sessions(world, found);
         world.history.reset(found);
     }

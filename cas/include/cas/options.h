@@ -79,9 +79,10 @@ struct StoreOptions {
     std::int64_t gc_grace_ms = 24 * 3600 * 1000LL;   // how long an unreferenced blob stays
     std::int64_t gc_interval_ms = 3600 * 1000;       // between the rounds of collection
     bool gc_paused = false;                          // rounds only when asked for
-    std::uint32_t gc_batch_blobs_max = 256;          // deleted in one frame; at most 1 000
+    std::uint32_t gc_batch_blobs_max = 64;           // deleted in one frame; at most 1 000
     std::uint32_t gc_batch_links_max = 10'000;       // that go with them
-    std::uint32_t gc_blobs_per_second = 10'000;      // 0: as fast as the log takes them
+    // Half of it while commits are slow; 0: as fast as the log takes them.
+    std::uint32_t gc_blobs_per_second = 4'000;
 };
 
 }  // namespace orbitalreg::cas

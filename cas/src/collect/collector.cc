@@ -12,6 +12,8 @@ namespace {
 constexpr std::uint32_t kBatchBlobsMax = 1000;  // of the record's format
 constexpr int kOverloadedMax = 20;              // times that a batch is offered again
 constexpr std::int64_t kOverloadedWaitNs = 100'000'000;
+// Collection gives way to commits down to half of its rate only: behind deletions space runs out.
+constexpr std::uint32_t kSlownessMax = 2;
 
 }  // namespace
 
@@ -230,8 +232,10 @@ Awaitable<Result<void>> Collector::submit(Walk& walk) {
     }
     if (walk.progress) walk.progress(round);
     if (options_.gc_blobs_per_second != 0) {
-        const auto pause_ns = static_cast<std::int64_t>(1'000'000'000ULL * counts.examined /
-                                                        options_.gc_blobs_per_second);
+        const std::uint32_t slowness =
+            std::min(kSlownessMax, log_->scheduler().slowness(environment_.clock.steady_ns()));
+        const auto pause_ns = static_cast<std::int64_t>(1'000'000'000ULL * counts.examined *
+                                                        slowness / options_.gc_blobs_per_second);
         co_await environment_.clock.sleep_until(begin_ns + pause_ns);
     }
     co_return ok();

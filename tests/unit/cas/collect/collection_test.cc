@@ -221,6 +221,27 @@ TEST_F(CollectionTest, RoundsComeByThemselvesUnlessTheyArePaused) {
     }
 }
 
+TEST_F(CollectionTest, GoesAtHalfItsRateAtLeastWhileCommitsAreSlow) {
+    constexpr std::int64_t kNoneMeetsIt = -1;       // writes of the simulated disk take no time
+    std::map<std::int64_t, std::int64_t> round_ms;  // by the target of commits
+    for (const std::int64_t target_us : {1'000'000L, kNoneMeetsIt}) {
+        StoreOptions options = collecting_options();
+        options.commit_target_us = target_us;
+        options.gc_blobs_per_second = 30;
+        const auto life = live(options);
+        for (std::uint32_t blob = 0; blob < 24; ++blob) {
+            life->put(content_of(100, 100 + blob));
+        }
+        life->pass_ms(kGraceMs + 1000);
+        const CollectionRound round = life->collect();
+        EXPECT_EQ(round.deleted, 24u);
+        round_ms[target_us] = round.duration_ms;
+        life->stop();
+    }
+    EXPECT_NEAR(static_cast<double>(round_ms[1'000'000]), 800, 100);
+    EXPECT_NEAR(static_cast<double>(round_ms[kNoneMeetsIt]), 1500, 150);
+}
+
 TEST_F(CollectionTest, AHaltedCollectionDeletesNothingAndSaysWhy) {
     const auto life = live();
     life->put(content_of(100, 1));
