@@ -35,7 +35,9 @@ class Round:
     def __init__(self, options):
         self.options = options
         self.server = registry_process.RegistryProcess(binary=options.binary, io=options.io, environment={
-            "ORBITALREG_GC_GRACE": f"{options.grace}s", "ORBITALREG_GC_INTERVAL": "24h"})
+            "ORBITALREG_GC_GRACE": f"{options.grace}s", "ORBITALREG_GC_INTERVAL": "24h",
+            # Each stop makes a checkpoint: the last one of a round was made while the dead were not yet punched.
+            "ORBITALREG_STORAGE_CHECKPOINT_AT_STOP": "1"})
         self.load = options.load or registry_process.find_binary("orbitalreg-load")
 
     def run(self):

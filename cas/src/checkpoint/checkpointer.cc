@@ -146,16 +146,17 @@ Awaitable<void> Checkpointer::stop_here(std::shared_ptr<Checkpointer> self) {
 Awaitable<Result<void>> Checkpointer::make_now() {
     if (stopped_) co_return fail(Errc::stopped);
     const auto error = std::make_shared<ErrorCode>();
-    co_await asio::co_spawn(environment_.background, make_into(shared_from_this(), error),
-                            asio::use_awaitable);
+    // Whoever waits for it may be woken to stop; a checkpoint that is being made goes on to its end. And Asio hands a
+    // cancellation on by a bare pointer, that a checkpoint which just ended would leave dangling: so none is handed on.
+    co_await asio::co_spawn(
+        environment_.background, make_into(shared_from_this(), error),
+        asio::bind_cancellation_slot(asio::cancellation_slot{}, asio::use_awaitable));
     if (*error) co_return fail(*error);
     co_return ok();
 }
 
 Awaitable<void> Checkpointer::make_into(std::shared_ptr<Checkpointer> self,
                                         std::shared_ptr<ErrorCode> error) {
-    // Whoever waits for it may be woken to stop; a checkpoint that is being made goes on to its end.
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     const auto made = co_await make_here(self);
     if (!made) *error = made.error();
 }
