@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace orbitalreg::sim {
 namespace {
@@ -19,6 +21,10 @@ public:
     Awaitable<bool> read_closed_sessions();
     Awaitable<bool> compare_contents();
     const WorldState& found() const noexcept { return found_; }
+    // After the history was reset to what was found: what damage hides, and the history did not know either.
+    void doubt_the_unseen() const {
+        for (const auto& [image, blob] : unseen_) world_.history.doubt_link(image, blob);
+    }
 
 private:
     Awaitable<bool> read_image(std::size_t index);
@@ -37,6 +43,7 @@ private:
     SimWorld& world_;
     const Universe& universe_;
     WorldState found_;
+    std::vector<std::pair<std::size_t, std::size_t>> unseen_;  // links, by image and blob
 };
 
 template <class T>
@@ -87,6 +94,7 @@ Awaitable<bool> Auditor::read_image(std::size_t index) {
         if (!there) co_return false;
         if (!*there && damaged(universe_.blobs[i].digest)) {
             image.links |= expected.links & static_cast<std::uint16_t>(1U << i);
+            if (!world_.history.agree_on_link(index, i)) unseen_.emplace_back(index, i);
             continue;
         }
         if (!*there) continue;
@@ -365,6 +373,7 @@ Awaitable<void> audit(Life& life, bool& done) {
         check_space(life);
         recycle_sessions(world, found);
         world.history.reset(found);
+        auditor.doubt_the_unseen();
     }
     done = true;
 }

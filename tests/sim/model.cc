@@ -341,6 +341,26 @@ bool History::explains(const WorldState& state, const WorldState& found) const n
     return rest == found;
 }
 
+bool History::agree_on_link(std::size_t image, std::size_t blob) const noexcept {
+    const auto linked_there = [image, blob](const Possible& possible) {
+        return (possible.state.images[image].links >> blob & 1) != 0;
+    };
+    const bool pending = std::ranges::any_of(pending_, [image, blob](const Pending& each) {
+        return each.used && each.operation.image == image && each.operation.blob == blob;
+    });
+    return !pending && (std::ranges::all_of(possible_, linked_there) ||
+                        std::ranges::none_of(possible_, linked_there));
+}
+
+void History::doubt_link(std::size_t image, std::size_t blob) {
+    std::vector<Possible> others = possible_;
+    for (Possible& other : others) {
+        other.state.images[image].links ^= static_cast<std::uint16_t>(1U << blob);
+    }
+    possible_.insert(possible_.end(), others.begin(), others.end());
+    normalise();
+}
+
 bool History::settle(const WorldState& found) {
     bool explained = overflowed_;
     std::uint32_t blobs = 0;

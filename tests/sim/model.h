@@ -133,6 +133,11 @@ public:
     // What the store holds is known from elsewhere: after damage that nobody could have survived.
     void reset(const WorldState& state);
 
+    // Whether each possible state has that link, or none has it, whatever is still pending.
+    bool agree_on_link(std::size_t image, std::size_t blob) const noexcept;
+    // Nobody can say whether the link is there: from now on both is possible.
+    void doubt_link(std::size_t image, std::size_t blob);
+
     // Some possible state, for clients to choose sensible operations by, and for messages.
     const WorldState& any() const noexcept { return possible_.front().state; }
     std::size_t possible() const noexcept { return possible_.size(); }
