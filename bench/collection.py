@@ -29,6 +29,12 @@ def allocated_bytes(folder):
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
+def bytes_written(pid):
+    """That the process has sent to the disk since its start, as the kernel counts."""
+    lines = pathlib.Path(f"/proc/{pid}/io").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes:"))
+
+
 class Round:
     """One server: filled, stormed without collection and with it, emptied."""
 
@@ -43,6 +49,7 @@ class Round:
     def run(self):
         with self.server as server:
             found = {"empty": self.restarted()}
+            before = bytes_written(server.process.pid)
             large = self.options.dead // 20
             self.finish(self.push("dead", 4096, self.options.dead - large))
             self.finish(self.push("dead", 128 << 10, large))
@@ -53,6 +60,8 @@ class Round:
             collector.start()
             found["on"] = self.storm()
             collector.join()
+            pushed = (large * (128 << 10)) + (self.options.dead - large + 2 * self.options.pushes) * 4096
+            found["written_per_byte"] = (bytes_written(server.process.pid) - before) / pushed
             found["after"] = allocated_bytes(server.data)
             self.wait_due(server.metrics()["orbitalreg_gc_unreferenced_blobs"])
             self.collect({})
@@ -126,14 +135,14 @@ def latency_table(rounds):
 
 
 def collection_table(rounds):
-    lines = ["| blobs collected | a second | MB a second | on disk, MiB: empty | full | after the storm | emptied | to empty |",
-             "|---|---|---|---|---|---|---|---|"]
+    lines = ["| blobs collected | a second | MB a second | on disk, MiB: empty | full | after the storm | emptied | to empty | written per byte pushed |",
+             "|---|---|---|---|---|---|---|---|---|"]
     for entry in rounds:
         seconds = max(entry["round"]["duration_ms"], 1) / 1000
         lines.append(f"| {entry['deleted']:.0f} | {entry['deleted'] / seconds:.0f} | "
                      f"{entry['round']['deleted_bytes'] / seconds / 1e6:.1f} | {entry['empty'] / MIB:.1f} | "
                      f"{entry['full'] / MIB:.1f} | {entry['after'] / MIB:.1f} | {entry['emptied'] / MIB:.1f} | "
-                     f"{100 * (entry['emptied'] / entry['empty'] - 1):+.1f} % |")
+                     f"{100 * (entry['emptied'] / entry['empty'] - 1):+.1f} % | {entry['written_per_byte']:.2f} |")
     return lines
 
 
