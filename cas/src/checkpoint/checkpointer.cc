@@ -5,6 +5,7 @@
 #include "base/planted_bug.h"
 #include "cas/errors.h"
 #include "checkpoint/checkpoint_files.h"
+#include "io/woken_by.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_state.hpp>
@@ -93,7 +94,7 @@ void Checkpointer::grown(std::uint64_t bytes) noexcept {
     } else if (bytes != 0 && !hourly_armed_.exchange(true)) {
         auto waker = std::make_shared<HourlyWaker>();
         asio::co_spawn(environment_.background, run_hourly(shared_from_this(), waker),
-                       asio::bind_cancellation_slot(waker->signal.slot(), asio::detached));
+                       WokenBy{waker->signal.slot()});
     }
 }
 

@@ -1,6 +1,7 @@
 #include "collect/collector.h"
 
 #include "cas/errors.h"
+#include "io/woken_by.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 
@@ -74,7 +75,7 @@ void Collector::start() {
     asio::co_spawn(
         environment_.background,
         run_at_intervals(weak_from_this(), waker_, environment_.clock, options_.gc_interval_ms),
-        asio::bind_cancellation_slot(waker_->signal.slot(), asio::detached));
+        WokenBy{waker_->signal.slot()});
 }
 
 Awaitable<void> Collector::stop() {

@@ -1,6 +1,7 @@
 #include "lane/housekeeping.h"
 
 #include "cas/errors.h"
+#include "io/woken_by.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 
@@ -67,10 +68,9 @@ void start_housekeeping(const std::shared_ptr<LaneRooms>& rooms) {
     rooms->housekeeping = std::make_shared<LaneRooms::HousekeepingWaker>();
     const std::int64_t round_ms =
         std::clamp<std::int64_t>(rooms->options.uploads_idle_expiry_ms / 8, 1, kRoundMsMax);
-    asio::co_spawn(
-        rooms->environment.background,
-        keep_house(rooms, rooms->housekeeping, rooms->environment.clock, round_ms),
-        asio::bind_cancellation_slot(rooms->housekeeping->signal.slot(), asio::detached));
+    asio::co_spawn(rooms->environment.background,
+                   keep_house(rooms, rooms->housekeeping, rooms->environment.clock, round_ms),
+                   WokenBy{rooms->housekeeping->signal.slot()});
 }
 
 void stop_housekeeping(LaneRooms& rooms) noexcept {

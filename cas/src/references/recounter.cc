@@ -1,6 +1,7 @@
 #include "references/recounter.h"
 
 #include "cas/errors.h"
+#include "io/woken_by.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 
@@ -31,7 +32,7 @@ void Recounter::start(Committer& log) {
     waker_ = std::make_shared<Waker>();
     asio::co_spawn(environment_.background,
                    run_at_intervals(weak_from_this(), waker_, environment_.clock, interval_ms_),
-                   asio::bind_cancellation_slot(waker_->signal.slot(), asio::detached));
+                   WokenBy{waker_->signal.slot()});
 }
 
 Awaitable<void> Recounter::stop() {

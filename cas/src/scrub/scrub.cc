@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "cas/errors.h"
+#include "io/woken_by.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 
@@ -75,8 +76,7 @@ void Scrub::start(CommitLog& log) {
         finished_.set();
         return;
     }
-    asio::co_spawn(environment_.background, live(shared_from_this()),
-                   asio::bind_cancellation_slot(wake_.slot(), asio::detached));
+    asio::co_spawn(environment_.background, live(shared_from_this()), WokenBy{wake_.slot()});
 }
 
 Awaitable<void> Scrub::stop() {

@@ -2,6 +2,7 @@
 
 #include "base/planted_bug.h"
 #include "cas/errors.h"
+#include "io/woken_by.h"
 #include "lane/lane_records.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -80,7 +81,7 @@ void Compactor::start() {
     asio::co_spawn(rooms_->environment.background,
                    keep_on(weak_from_this(), waker_, rooms_->environment.clock,
                            rooms_->options.compaction_interval_ms),
-                   asio::bind_cancellation_slot(waker_->signal.slot(), asio::detached));
+                   WokenBy{waker_->signal.slot()});
 }
 
 // rooms->stopped ends the round; this ends the sleep before it, and is called before that is set.

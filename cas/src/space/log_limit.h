@@ -25,6 +25,12 @@ inline std::uint64_t log_calm_bytes(const LogStats& log, std::uint64_t segment_s
     return 2 * live.log_bytes() + log.checkpoint_interval_bytes / 2 + 2 * segment_size_bytes;
 }
 
+// Where compaction is woken: what is pushed until it has given something back fits between this and the limit.
+inline std::uint64_t log_wake_bytes(std::uint64_t limit_bytes,
+                                    std::uint64_t segment_size_bytes) noexcept {
+    return limit_bytes - kLogEndSegments / 2 * segment_size_bytes;
+}
+
 // New uploads wait above this: relocation does not keep up.
 inline std::uint64_t log_refusal_bytes(std::uint64_t limit_bytes) noexcept {
     return limit_bytes + limit_bytes / 2;

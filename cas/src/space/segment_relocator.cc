@@ -27,10 +27,11 @@ SegmentRelocator::SegmentRelocator(std::shared_ptr<LaneRooms> rooms, Pacer& pace
 
 bool SegmentRelocator::stopped() const noexcept { return !rooms_->writable(); }
 
-bool SegmentRelocator::over_limit() const {
+bool SegmentRelocator::near_limit() const {
     const LogStats log = rooms_->log->stats();
-    return log.bytes >
-           log_limit_bytes(log, rooms_->log->segment_size_bytes(), rooms_->blobs.space().in_log());
+    const std::uint64_t segment = rooms_->log->segment_size_bytes();
+    const std::uint64_t limit = log_limit_bytes(log, segment, rooms_->blobs.space().in_log());
+    return log.bytes > log_wake_bytes(limit, segment);
 }
 
 // What the log has above the size from which it stays within its limit until the next checkpoint is made. Below that only
@@ -47,7 +48,7 @@ Awaitable<void> SegmentRelocator::round(CompactionReport& report) {
         const bool more = co_await pass(report);
         if (!more) break;
     }
-    if (stopped() || !over_limit()) co_return;
+    if (stopped() || !near_limit()) co_return;
     // What the last checkpoint does not cover is what is left to give back.
     if (rooms_->log->stats().bytes_since_checkpoint < rooms_->log->segment_size_bytes()) co_return;
     const auto made = co_await rooms_->log->make_checkpoint();

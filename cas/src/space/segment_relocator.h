@@ -62,7 +62,7 @@ private:
     bool read_mark(const MarkPart& part, std::vector<std::byte>& bytes);
     Result<void> read(std::uint32_t segment, std::uint64_t offset, MutableByteView to);
     void note_left(const std::set<std::uint32_t>& segments);
-    bool over_limit() const;
+    bool near_limit() const;
     std::uint64_t excess_bytes() const;
     bool stopped() const noexcept;
 

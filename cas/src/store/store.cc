@@ -287,7 +287,7 @@ Result<void> StoreOfRooms::room_for_content() {
 bool StoreOfRooms::log_has_room() {
     const LogStats log = log_->stats();
     const std::uint64_t limit = log_limit_bytes(log);
-    if (log.bytes <= limit) return true;
+    if (log.bytes <= log_wake_bytes(limit, log_->segment_size_bytes())) return true;
     compactor_->nudge();
     if (log.bytes <= log_refusal_bytes(limit)) return true;
     log_refusals_.add();
