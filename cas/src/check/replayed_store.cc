@@ -22,25 +22,13 @@ Result<OpenedDirectory> open_directory(Io& io, Hold hold) {
 
 ReplayedStore::ReplayedStore(Io& io, const Superblock& superblock, CatalogMachine& catalog,
                              Log& log)
-    : io_{io},
-      superblock_{superblock},
-      log_{log},
-      ledger_{StoreOptions{}.memory_limit_bytes},
-      lanes_{StoreEnvironment{io,
-                              system_clock(),
-                              system_random(),
-                              log,
-                              metrics_,
-                              {executor_.get_executor()},
-                              executor_.get_executor()},
-             StoreOptions{}, blobs_, ledger_},
-      state_{blobs_, lanes_, catalog, deletions_} {}
+    : io_{io}, superblock_{superblock}, log_{log}, tables_{io, catalog, log} {}
 
 Result<ReplayedLog> ReplayedStore::replay(const std::function<void(const ScannedFrame&)>& visit) {
     if (superblock_.checkpoint_id != 0) {
-        ORB_TRY(checkpoint_, load_checkpoint(io_, superblock_, state_, {}, log_));
+        ORB_TRY(checkpoint_, load_checkpoint(io_, superblock_, tables_.state, {}, log_));
     }
-    return replay_log(io_, superblock_, replay_start(superblock_), state_, log_, visit);
+    return replay_log(io_, superblock_, replay_start(superblock_), tables_.state, log_, visit);
 }
 
 StoreIdentity ReplayedStore::identity() const noexcept {

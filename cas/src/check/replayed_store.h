@@ -1,22 +1,13 @@
 #pragma once
 // ReplayedStore is a store as its log says it is, in memory: what fsck and dump look at. Nothing is written.
 
-#include "base/clock.h"
-#include "base/metrics.h"
-#include "base/random.h"
 #include "cas/inspect.h"
-#include "cas/store.h"
 #include "checkpoint/checkpoint_files.h"
 #include "format/lane_record.h"
-#include "index/blob_table.h"
-#include "io/memory_ledger.h"
-#include "lane/lanes.h"
 #include "log/frame_scanner.h"
 #include "log/recovery.h"
 #include "log/superblock_file.h"
-#include "store/store_state.h"
-
-#include <boost/asio/io_context.hpp>
+#include "store/tables_at_rest.h"
 
 #include <functional>
 #include <memory>
@@ -40,8 +31,8 @@ public:
     // The checkpoint, if there is one, and every frame behind it; `visit` may be null.
     Result<ReplayedLog> replay(const std::function<void(const ScannedFrame&)>& visit);
 
-    const BlobTable& blobs() const noexcept { return blobs_; }
-    const Lanes& lanes() const noexcept { return lanes_; }
+    const BlobTable& blobs() const noexcept { return tables_.blobs; }
+    const Lanes& lanes() const noexcept { return tables_.lanes; }
     // What was loaded, once replay() came so far.
     const std::optional<LoadedCheckpoint>& checkpoint() const noexcept { return checkpoint_; }
     StoreIdentity identity() const noexcept;
@@ -50,13 +41,7 @@ private:
     Io& io_;
     const Superblock superblock_;
     Log& log_;
-    asio::io_context executor_;  // never run: nothing is started
-    Metrics metrics_;
-    MemoryLedger ledger_;
-    BlobTable blobs_;
-    Lanes lanes_;
-    RecentDeletions deletions_;
-    StoreState state_;
+    TablesAtRest tables_;
     std::optional<LoadedCheckpoint> checkpoint_;
 };
 

@@ -8,7 +8,6 @@
 #include "io/woken_by.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_state.hpp>
 
 #include <algorithm>
 #include <cerrno>

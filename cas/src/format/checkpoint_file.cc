@@ -219,6 +219,16 @@ Checksum128 seal_checkpoint_block(const CheckpointBlockHeader& header, std::uint
     return checksum;
 }
 
+std::optional<CheckpointIndexEntry> peek_checkpoint_block(ByteView page, std::uint64_t offset,
+                                                          std::uint32_t& number) noexcept {
+    const std::byte* const p = page.data();
+    if (load_le<std::uint32_t>(p) != kBlockMagic) return std::nullopt;
+    number = load_le<std::uint32_t>(p + block_at::number);
+    return CheckpointIndexEntry{offset, load_le<std::uint32_t>(p + block_at::stored),
+                                load_le<std::uint32_t>(p + block_at::raw),
+                                load_checksum(p + block_at::checksum)};
+}
+
 Result<CheckpointBlockHeader> decode_checkpoint_block(MutableByteView block,
                                                       const CheckpointIndexEntry& entry,
                                                       std::uint32_t number, std::uint64_t id,

@@ -63,6 +63,7 @@
 #include "format/address.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -148,6 +149,9 @@ Result<CheckpointFooter> decode_checkpoint_footer(ByteView page, std::uint64_t i
 Checksum128 seal_checkpoint_block(const CheckpointBlockHeader& header, std::uint64_t id,
                                   std::uint64_t offset, const AddressSeed& seed,
                                   MutableByteView block) noexcept;
+// What an index would say of a block that begins with `page`, not verified. Nothing when none begins there.
+std::optional<CheckpointIndexEntry> peek_checkpoint_block(ByteView page, std::uint64_t offset,
+                                                          std::uint32_t& number) noexcept;
 // The block that `entry` names. Clears the block's checksum field while it is summed. Errc::bad_format.
 Result<CheckpointBlockHeader> decode_checkpoint_block(MutableByteView block,
                                                       const CheckpointIndexEntry& entry,

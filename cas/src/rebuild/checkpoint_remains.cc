@@ -8,17 +8,7 @@
 namespace orbitalreg::cas {
 namespace {
 
-constexpr std::uint32_t kBlockMagic = 0x4242524f;  // `ORBB`
-
 std::size_t index_of(CheckpointCopy copy) noexcept { return static_cast<std::size_t>(copy); }
-
-// What an index would say of the block whose first page this is.
-CheckpointIndexEntry entry_of(ByteView page, std::uint64_t offset) noexcept {
-    return {offset,
-            load_le<std::uint32_t>(page.data() + 8),
-            load_le<std::uint32_t>(page.data() + 12),
-            {load_le<std::uint64_t>(page.data() + 32), load_le<std::uint64_t>(page.data() + 40)}};
-}
 
 }  // namespace
 
@@ -69,16 +59,16 @@ std::optional<CheckpointBlockHeader> CheckpointRemains::block_at(CheckpointCopy 
                                                                  std::uint64_t offset) {
     if (block_.size() < kPageSize) block_ = PageBuffer{kPageSize};
     if (!read(copy, offset, block_.first(kPageSize))) return std::nullopt;
-    if (load_le<std::uint32_t>(block_.data()) != kBlockMagic) return std::nullopt;
-    const CheckpointIndexEntry entry = entry_of(block_.first(kPageSize), offset);
-    const std::uint64_t size = entry.size_bytes();
-    const bool sane = size <= size_bytes_ - offset && entry.raw_bytes <= kCheckpointBlockBytesMax;
+    std::uint32_t number = 0;
+    const auto entry = peek_checkpoint_block(block_.first(kPageSize), offset, number);
+    if (!entry) return std::nullopt;
+    const std::uint64_t size = entry->size_bytes();
+    const bool sane = size <= size_bytes_ - offset && entry->raw_bytes <= kCheckpointBlockBytesMax;
     if (!sane) return std::nullopt;
-    const auto number = load_le<std::uint32_t>(block_.data() + 16);
     if (block_.size() < size) block_ = PageBuffer{static_cast<std::size_t>(size)};
     const MutableByteView bytes = block_.first(static_cast<std::size_t>(size));
     if (!read(copy, offset, bytes)) return std::nullopt;
-    const auto header = decode_checkpoint_block(bytes, entry, number, id_, identity_.seed);
+    const auto header = decode_checkpoint_block(bytes, *entry, number, id_, identity_.seed);
     if (!header || !unpack_block(header.value(), bytes, raw_)) return std::nullopt;
     return header.value();
 }

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 namespace orbitalreg::cas {
@@ -105,8 +106,8 @@ Result<void> Rebuild::find_lanes(bool blobs_whole) {
         const auto pages = static_cast<std::uint32_t>(record_pages(blob.extent.size_bytes));
         known[blob.extent.file][blob.extent.position] = blob.extent.position + pages;
     });
-    std::map<std::uint32_t, bool> rows;
-    store_.lanes().for_each_lane([&rows](const LaneView& lane) { rows[lane.lane] = true; });
+    std::set<std::uint32_t> rows;
+    store_.lanes().for_each_lane([&rows](const LaneView& lane) { rows.insert(lane.lane); });
     const auto names = io_.list("lane");
     if (!names) return ok();  // a store of small blobs may have none
     LaneSalvage salvage{io_, {identity_.uuid, identity_.seed}};

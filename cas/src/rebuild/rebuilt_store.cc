@@ -56,18 +56,7 @@ std::optional<BlobId> RebuiltStore::Sink::find(const Digest& digest) const noexc
 }
 
 RebuiltStore::RebuiltStore(Io& io, const Superblock& superblock, CatalogMachine& catalog, Log& log)
-    : io_{io},
-      catalog_{catalog},
-      ledger_{StoreOptions{}.memory_limit_bytes},
-      lanes_{StoreEnvironment{io,
-                              system_clock(),
-                              system_random(),
-                              log,
-                              metrics_,
-                              {executor_.get_executor()},
-                              executor_.get_executor()},
-             StoreOptions{}, blobs_, ledger_},
-      state_{blobs_, lanes_, catalog, deletions_} {
+    : io_{io}, catalog_{catalog}, tables_{io, catalog, log} {
     lanes_.rooms()->identity = {superblock.uuid, AddressSeed{superblock.secret}};
     // The blocks that rows come from vouch for them, and the table that says which ids there are may be lost.
     blobs_.id_plausible = nullptr;

@@ -7,21 +7,13 @@
 //          a checkpoint.
 // Threads  the caller's; blocking.
 
-#include "base/clock.h"
-#include "base/metrics.h"
-#include "base/random.h"
 #include "cas/journal.h"
 #include "cas/salvage.h"
 #include "format/lane_record.h"
 #include "format/superblock.h"
-#include "index/blob_table.h"
-#include "io/memory_ledger.h"
-#include "lane/lanes.h"
 #include "log/frame_scanner.h"
 #include "rebuild/lane_salvage.h"
-#include "store/store_state.h"
-
-#include <boost/asio/io_context.hpp>
+#include "store/tables_at_rest.h"
 
 #include <cstdint>
 #include <map>
@@ -109,13 +101,10 @@ private:
 
     Io& io_;
     CatalogMachine& catalog_;
-    asio::io_context executor_;  // never run: nothing is started
-    Metrics metrics_;
-    MemoryLedger ledger_;
-    BlobTable blobs_;
-    Lanes lanes_;
-    RecentDeletions deletions_;
-    StoreState state_;
+    TablesAtRest tables_;
+    BlobTable& blobs_{tables_.blobs};
+    Lanes& lanes_{tables_.lanes};
+    StoreState& state_{tables_.state};
     Sink sink_{*this};
     std::unordered_set<std::uint32_t> found_;                 // ids of blobs without a row
     std::map<Digest, std::vector<std::uint64_t>> committed_;  // uids, of covered frames

@@ -4,8 +4,6 @@
 #include "cas/errors.h"
 #include "io/woken_by.h"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-
 #include <algorithm>
 #include <limits>
 

@@ -5,8 +5,6 @@
 #include "io/woken_by.h"
 #include "lane/lane_records.h"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-
 #include <algorithm>
 #include <utility>
 
