@@ -5,7 +5,7 @@ Each round has a server of its own: --dead blobs that nothing refers to are push
 many clients, without collection; then, the grace of the dead being over, the same storm beside a collection of all of
 them. Afterwards everything else is collected too, and the server is started again. Printed are p50, p99 and p99.9 of PUT
 and GET, the ratio of with to without, blobs and bytes collected a second, and what the data directory takes on disk: empty,
-full, collected. --result writes the page that bench/results keeps.
+full, collected, and what was written to it per byte pushed. --result writes the page that bench/results keeps.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Round:
         self.options = options
         self.server = registry_process.RegistryProcess(binary=options.binary, io=options.io, environment={
             "ORBITALREG_GC_GRACE": f"{options.grace}s", "ORBITALREG_GC_INTERVAL": "24h",
-            # Each stop makes a checkpoint: the last one of a round was made while the dead were not yet punched.
+            # Each stop makes a checkpoint, so that what is on disk does not hang on when the last one was made.
             "ORBITALREG_STORAGE_CHECKPOINT_AT_STOP": "1"})
         self.load = options.load or registry_process.find_binary("orbitalreg-load")
 

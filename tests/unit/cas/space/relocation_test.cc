@@ -375,8 +375,9 @@ TEST_F(Relocation, UploadsWaitWhileTheLogIsTooLarge) {
 }
 
 // Goal: the log stays within 2 x live + 2 x interval + 4 segments in a long churn of small blobs, live being the most that
-// was live, but for two segments that are filled while it is brought back; and the price is bounded. Method: a window of live blobs, oldest out, but for a tenth that stays twenty times as long, so that
-// segments become sparse one blob at a time; collection and checkpoints as they come; power cuts now and then.
+// was live, but for two segments that are filled while it is brought back; and the price is bounded. Method: a window of
+// live blobs, oldest out, but for a tenth that stays twenty times as long, so that segments become sparse one blob at a
+// time; collection and checkpoints as they come; power cuts now and then.
 TEST_F(Relocation, TheLogStaysWithinItsBoundUnderChurn) {
     constexpr std::uint64_t kPushes = 6000;
     constexpr std::size_t kWindow = 60;
