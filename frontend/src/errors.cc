@@ -23,6 +23,10 @@ public:
                 return "the answer was cut because its source failed";
             case Errc::address_invalid:
                 return "not an address of the form host:port";
+            case Errc::tls_failed:
+                return "the peer and this server did not agree on TLS";
+            case Errc::tls_expected:
+                return "the peer spoke plain HTTP where TLS is spoken";
             case Errc::config_invalid:
                 return "the configuration is not valid";
         }

@@ -61,11 +61,12 @@ class Response:
 
 
 class Connection:
-    def __init__(self, address, timeout_s=120):
+    def __init__(self, address, timeout_s=120, tls=None):
         host, _, port = address.rpartition(":")
         self.address = (host, int(port))
         self.host_header = address
         self.timeout_s = timeout_s
+        self.tls = tls  # an ssl.SSLContext: HTTPS
         self.socket = None
         self.buffer = b""
 
@@ -85,6 +86,8 @@ class Connection:
         if self.socket is None:
             self.socket = socket.create_connection(self.address, self.timeout_s)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls:
+                self.socket = self.tls.wrap_socket(self.socket, server_hostname=self.address[0])
         return self.socket
 
     def request(self, method, target, headers=None, body=None, sink=None):

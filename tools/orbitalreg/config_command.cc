@@ -2,6 +2,7 @@
 
 #include "exit_codes.h"
 #include "frontend/config.h"
+#include "frontend/server.h"
 #include "listening_rules.h"
 #include "subcommands.h"
 
@@ -21,6 +22,10 @@ int check(const std::vector<std::string>& files) {
     if (!loaded.ok()) return exit_findings;
     if (const auto refused = refuse_listening(loaded.config); !refused.empty()) {
         std::cerr << "error: " << refused << '\n';
+        return exit_findings;
+    }
+    if (const auto trouble = frontend::check_tls(loaded.config.server.tls); !trouble.empty()) {
+        std::cerr << "error: " << trouble << '\n';
         return exit_findings;
     }
     std::cout << "the configuration is valid\n";

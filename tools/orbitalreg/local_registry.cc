@@ -135,12 +135,16 @@ bool LocalRegistry::open_server(std::string& trouble) {
                                             metrics_,
                                             [this] { return health(); }};
     server_ = std::make_unique<frontend::Server>(std::move(environment), config_.server);
+    if (config_.server.tls.enabled()) {
+        trouble = server_->load_tls(config_.server.tls);
+        if (!trouble.empty()) return false;
+    }
     const auto listening = server_->listen();
     if (!listening) {
-        trouble = server_->failed_address() + ": cannot listen: " + listening.error().message() +
-                  ". Is another server running there? http.addr and admin.addr choose other "
-                  "addresses; port 0 takes a "
-                  "free one.";
+        trouble =
+            server_->failed_address() + ": cannot listen: " + listening.error().message() +
+            ". Is another server running there? http.addr, http.tls.addr and admin.addr choose "
+            "other addresses; port 0 takes a free one.";
         return false;
     }
     return true;

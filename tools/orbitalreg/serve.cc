@@ -39,16 +39,18 @@ void print_errors(const frontend::LoadedConfig& loaded) {
 void explain_to_people(const frontend::Server& server) {
     if (::isatty(STDERR_FILENO) == 0) return;
     const auto& address = server.address();
-    std::cerr << "\nOrbitalReg serves http://" << address << "/v2/. Try:\n\n"
+    const bool plain = server.tls_address() != address;
+    std::cerr << "\nOrbitalReg serves " << (plain ? "http://" : "https://") << address
+              << "/v2/. Try:\n\n"
               << "  docker pull busybox && docker tag busybox " << address
               << "/busybox && docker push " << address << "/busybox\n"
-              << "  skopeo copy --dest-tls-verify=false docker://busybox docker://" << address
-              << "/busybox\n\n";
+              << "  skopeo copy " << (plain ? "--dest-tls-verify=false " : "")
+              << "docker://busybox docker://" << address << "/busybox\n\n";
 }
 
 // Reads the configuration again: what can change changes, and what cannot is named.
 void reload(const std::vector<std::string>& files, const frontend::Config& running,
-            ReloadableLog& log) {
+            frontend::Server& server, ReloadableLog& log) {
     const auto loaded = frontend::load_config(files, frontend::config_environment(environ));
     if (!loaded.ok()) {
         for (const auto& error : loaded.errors)
@@ -57,6 +59,17 @@ void reload(const std::vector<std::string>& files, const frontend::Config& runni
         return;
     }
     log.set_level(loaded.config.log_level);
+    const auto& tls = loaded.config.server.tls;
+    if (running.server.tls.enabled() && tls.enabled()) {
+        // The files may be others under the same names.
+        const auto trouble = server.load_tls(tls);
+        if (trouble.empty()) {
+            log.info("certificate reloaded", {{"certificate", tls.certificate}});
+        } else {
+            log.error("the certificate in use stays: the new one cannot be used",
+                      {{"error", trouble}});
+        }
+    }
     std::string sections;
     for (const auto& path : frontend::restart_needed(running, loaded.config)) {
         sections += (sections.empty() ? "" : ", ") + path;
@@ -93,6 +106,7 @@ Awaitable<void> stop_serving(Control* control) {
         system_clock().steady_ns() + std::chrono::nanoseconds{control->config.stop_grace}.count();
     bool cut = false;
     while (!server.finished()) {
+        if (server.drained()) server.stop_admin();
         if (!cut && (control->hurry || system_clock().steady_ns() >= deadline_ns)) {
             cut = true;
             server.cut_all();
@@ -107,7 +121,7 @@ Awaitable<void> control_loop(Control* control) {
         auto [ec, number] = co_await control->signals.async_wait(kResume);
         if (ec) co_return;
         if (number == SIGHUP) {
-            reload(control->files, control->config, control->log);
+            reload(control->files, control->config, control->registry.server(), control->log);
             continue;
         }
         control->log.info("stopping: running requests are finished", {{"signal", number}});
@@ -124,6 +138,7 @@ void log_start(const frontend::Config& config, LocalRegistry& registry, Log& log
     const auto stats = registry.stats();
     log.info("serving", {{"version", ORB_VERSION},
                          {"address", registry.server().address()},
+                         {"tls_address", registry.server().tls_address()},
                          {"admin_address", registry.server().admin_address()},
                          {"path", config.storage.path},
                          {"io", registry.io().name()},

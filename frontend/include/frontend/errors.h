@@ -14,6 +14,8 @@ enum class Errc {
     body_late,         // read after the answer was sent
     response_aborted,  // the body's source failed after the header was sent; the connection was cut
     address_invalid,   // not `address:port`
+    tls_failed,        // a peer broke off a handshake, or what it sent is not TLS
+    tls_expected,      // a peer spoke plain HTTP where TLS is spoken
     config_invalid,    // the findings say where and why
 };
 

@@ -39,20 +39,37 @@ struct HttpLimits {
 };
 
 struct HttpTimes {
+    std::chrono::milliseconds handshake{10'000};  // of TLS, from accept to its end
     std::chrono::milliseconds header{10'000};  // from its first byte, or from accept, to its last
     std::chrono::milliseconds idle{60'000};    // keep-alive without a request
     std::chrono::milliseconds body_window{
         30'000};  // the average of a body's rate is taken over this
     std::chrono::milliseconds response_window{60'000};
     std::chrono::milliseconds drain{2'000};
+    // While the server stops: an idle connection may be about to send, and is answered once more.
+    std::chrono::milliseconds idle_while_stopping{500};
     std::chrono::milliseconds tick{250};  // how often all connections are looked at
     std::uint64_t rate_min = 1_KiB;       // bytes per second, of bodies in both directions
 
     friend bool operator==(const HttpTimes&, const HttpTimes&) = default;
 };
 
+// Files in PEM; read at start and on each reload.
+struct TlsOptions {
+    std::string
+        address;  // where TLS is spoken beside plain HTTP; empty: on the main address, instead of it
+    std::string certificate;  // the chain, leaf first; empty: no TLS
+    std::string key;
+    std::string client_ca;  // authorities of client certificates; empty: none is asked for
+    bool client_certificate_required = false;
+
+    bool enabled() const noexcept { return !certificate.empty(); }
+    friend bool operator==(const TlsOptions&, const TlsOptions&) = default;
+};
+
 struct ServerOptions {
-    std::string address = "127.0.0.1:5000";        // port 0: a free one
+    std::string address = "127.0.0.1:5000";  // port 0: a free one
+    TlsOptions tls;
     std::string admin_address = "127.0.0.1:5001";  // empty: no admin listener
     std::string external_url;  // scheme, host and perhaps a path prefix; empty: relative URLs
     bool mount_without_from = true;

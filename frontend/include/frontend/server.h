@@ -2,8 +2,10 @@
 // Server speaks HTTP for a registry: one listener a reactor on the main address, one listener for health and metrics on the
 // admin address.
 //
-// Life     listen() -> start() -> begin_stop() -> (cut_all()) -> finished() -> destroyed. The reactors run until then.
-// Threads  listen() and start() once, from one thread, while no request runs; the rest from any.
+// Life     load_tls() -> listen() -> start() -> begin_stop() -> (cut_all()) -> drained() -> stop_admin() -> finished() ->
+//          destroyed. The reactors run until then.
+// Threads  listen() and start() once, from one thread, while no request runs; load_tls() from one at a time; the rest
+//          from any.
 // Limits   ServerOptions.
 
 #include "base/asio.h"
@@ -53,25 +55,37 @@ public:
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    // Binds both addresses. The kernel's error when one is taken, Errc::address_invalid.
+    // Reads certificate and key, at start where ServerOptions::tls is enabled and again at any time: connections that are
+    // open keep theirs. What is wrong with the files, or nothing; with a fault, what was in use stays in use.
+    std::string load_tls(const TlsOptions& tls);
+    // Binds the addresses. The kernel's error when one is taken, Errc::address_invalid.
     Result<void> listen();
-    // Where it listens, a port of 0 replaced by the real one. Empty admin address: none.
+    // Where it listens, a port of 0 replaced by the real one. Empty: no admin listener, no TLS. TLS on the main address: both
+    // are the same.
     const std::string& address() const noexcept;
+    const std::string& tls_address() const noexcept;
     const std::string& admin_address() const noexcept;
     // The address whose listen() failed.
     const std::string& failed_address() const noexcept;
 
     void start();
-    // /readyz fails, nobody is accepted, idle connections close, the others end with the request they are in (REL-26).
+    // /readyz fails, nobody is accepted, idle connections close, the others end with the request they are in (REL-26). The
+    // admin address goes on answering, so that who asks is told what happens.
     void begin_stop();
-    // Resets what is left.
+    // Resets what is left of the main address.
     void cut_all();
+    // No connection but those to the admin address is left.
+    bool drained() const noexcept;
+    void stop_admin();
     bool finished() const noexcept;
 
 private:
     struct Rooms;
     std::unique_ptr<Rooms> rooms_;
 };
+
+// What is wrong with the files of `tls`, or nothing.
+std::string check_tls(const TlsOptions& tls);
 
 // Whether an address is one that only this machine reaches. Errc::address_invalid.
 Result<bool> is_loopback(const std::string& address);

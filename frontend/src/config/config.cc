@@ -245,6 +245,18 @@ void check_whole(LoadedConfig& loaded) {
     if (server.address == server.admin_address && !server.address.ends_with(":0")) {
         loaded.errors.push_back({"", 0, "admin.addr", "is the same as http.addr"});
     }
+    const auto& tls = server.tls;
+    if (tls.certificate.empty() != tls.key.empty()) {
+        loaded.errors.push_back({"", 0, "http.tls", "needs both `certificate` and `key`"});
+    }
+    if (!tls.enabled() && (!tls.address.empty() || !tls.client_ca.empty())) {
+        loaded.errors.push_back(
+            {"", 0, "http.tls", "is without effect: it names no `certificate`"});
+    }
+    if (tls.client_certificate_required && tls.client_ca.empty()) {
+        loaded.errors.push_back(
+            {"", 0, "http.tls.client_certificate", "is `required`, and no `client_ca` is named"});
+    }
     if (server.external_url.size() > kExternalUrlSizeMax) {
         loaded.errors.push_back({"", 0, "http.external_url", "is longer than 255 characters"});
     }
@@ -283,6 +295,19 @@ std::map<std::string, std::string> config_environment(char** environment) {
     return found;
 }
 
+namespace {
+
+// The loaded options but for what a reload takes: the files of a server that speaks TLS already.
+ServerOptions with_tls_files_of(const ServerOptions& running, const ServerOptions& loaded) {
+    ServerOptions options = loaded;
+    if (!running.tls.enabled() || !loaded.tls.enabled()) return options;
+    options.tls = running.tls;
+    options.tls.address = loaded.tls.address;
+    return options;
+}
+
+}  // namespace
+
 std::vector<std::string> restart_needed(const Config& running, const Config& loaded) {
     std::vector<std::string> paths;
     const auto note = [&paths](bool same, std::string_view path) {
@@ -290,8 +315,9 @@ std::vector<std::string> restart_needed(const Config& running, const Config& loa
     };
     note(running.log_format == loaded.log_format, "log.format");
     note(running.storage == loaded.storage, "storage");
-    note(running.server == loaded.server && running.insecure == loaded.insecure &&
-             running.threads == loaded.threads && running.stop_grace == loaded.stop_grace,
+    note(running.server == with_tls_files_of(running.server, loaded.server) &&
+             running.insecure == loaded.insecure && running.threads == loaded.threads &&
+             running.stop_grace == loaded.stop_grace,
          "http, admin");
     note(running.uploads == loaded.uploads, "uploads");
     note(running.compaction == loaded.compaction, "compaction");

@@ -58,6 +58,11 @@ Trouble set_bool(bool& to, std::string_view text) {
     return std::nullopt;
 }
 
+Trouble set_text(std::string& to, std::string_view text) {
+    to = text;
+    return std::nullopt;
+}
+
 Trouble set_address(std::string& to, std::string_view text) {
     if (!is_loopback(std::string{text})) {
         return wrong(text, "an IP address with a port, such as 127.0.0.1:5000");
@@ -157,6 +162,17 @@ Trouble apply_verify_reads(Config&, std::string_view text) {
     return wrong(text, "one of: always");
 }
 
+Trouble apply_tls_address(Config& config, std::string_view text) {
+    if (!text.empty()) return set_address(config.server.tls.address, text);
+    config.server.tls.address.clear();
+    return std::nullopt;
+}
+
+Trouble apply_client_certificate(Config& config, std::string_view text) {
+    return set_choice<bool, 2>(config.server.tls.client_certificate_required, text,
+                               {{{"optional", false}, {"required", true}}});
+}
+
 Trouble apply_admin_address(Config& config, std::string_view text) {
     if (!text.empty()) return set_address(config.server.admin_address, text);
     config.server.admin_address.clear();
@@ -229,9 +245,13 @@ constexpr auto kKeys = std::to_array<Key>({
     ORB_KEY("http.stall_window",
             set_duration(config.server.times.response_window, text, milliseconds{100})),
     ORB_KEY("http.stop_grace", set_duration(config.stop_grace, text, milliseconds{0})),
-    to_come("http.tls.certificate", ""),
-    to_come("http.tls.key", ""),
-    to_come("http.tls.client_ca", ""),
+    ORB_KEY("http.handshake_timeout",
+            set_duration(config.server.times.handshake, text, milliseconds{100})),
+    {"http.tls.addr", apply_tls_address, {}},
+    ORB_KEY("http.tls.certificate", set_text(config.server.tls.certificate, text)),
+    ORB_KEY("http.tls.key", set_text(config.server.tls.key, text)),
+    ORB_KEY("http.tls.client_ca", set_text(config.server.tls.client_ca, text)),
+    {"http.tls.client_certificate", apply_client_certificate, {}},
     to_come("http.trusted_proxies", "[]"),
     ORB_KEY("http.limits.header_bytes",
             set_size(config.server.limits.header_bytes, text, 16_KiB, 1_MiB)),

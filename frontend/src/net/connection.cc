@@ -1,5 +1,7 @@
 #include "net/connection.h"
 
+#include "frontend/errors.h"
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 
@@ -10,63 +12,81 @@ namespace {
 
 constexpr auto kResume = asio::as_tuple(asio::use_awaitable);
 
-// Both parts without their first `done` bytes.
-std::array<asio::const_buffer, 2> rest(ByteView first, ByteView second, std::size_t done) {
-    const auto skip_first = std::min(done, first.size());
-    const auto skip_second = std::min(done - skip_first, second.size());
-    return {asio::const_buffer{first.data() + skip_first, first.size() - skip_first},
-            asio::const_buffer{second.data() + skip_second, second.size() - skip_second}};
-}
-
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, std::string peer_address,
-                       const HttpTimes& times, Clock& clock)
+                       const HttpTimes& times, Clock& clock, const SslContext& tls)
     : socket_{std::move(socket)},
       peer_address_{std::move(peer_address)},
       clock_{clock},
       watch_{times} {
-    watch_.enter(PeerWatch::Phase::header, now_ns());
+    if (tls) tls_.emplace(tls, socket_);
+    watch_.enter(tls ? PeerWatch::Phase::handshake : PeerWatch::Phase::header, now_ns());
+}
+
+Awaitable<Result<void>> Connection::shake_hands() {
+    if (!tls_) co_return ok();
+    auto shaken = co_await tls_->handshake();
+    if (!shaken && shaken.error() == Errc::tls_expected) tls_.reset();
+    co_return shaken;
+}
+
+std::string_view Connection::handshake_trouble() const noexcept {
+    return tls_ ? std::string_view{tls_->why()} : std::string_view{};
+}
+
+Awaitable<Result<std::size_t>> Connection::read_some(MutableByteView to) {
+    if (tls_) co_return co_await tls_->read_some(to);
+    auto [ec, size] = co_await socket_.async_read_some(asio::buffer(to.data(), to.size()), kResume);
+    if (ec == asio::error::eof) co_return std::size_t{0};
+    if (ec) co_return fail(ec);
+    co_return size;
+}
+
+Awaitable<Result<std::size_t>> Connection::write_some(ByteView first, ByteView second) {
+    if (tls_) co_return co_await tls_->write_some(first, second);
+    const std::array<asio::const_buffer, 2> both{asio::buffer(first.data(), first.size()),
+                                                 asio::buffer(second.data(), second.size())};
+    auto [ec, size] = co_await socket_.async_write_some(both, kResume);
+    if (ec) co_return fail(ec);
+    co_return size;
 }
 
 Awaitable<Result<std::size_t>> Connection::fill() {
     const auto to = input_.room(1);
-    auto [ec, size] = co_await socket_.async_read_some(asio::buffer(to.data(), to.size()), kResume);
-    if (ec == asio::error::eof) co_return std::size_t{0};
-    if (ec) co_return fail(ec);
+    ORB_CO_TRY(const auto size, co_await read_some(to));
     input_.filled(size);
     co_return size;
 }
 
 Awaitable<Result<std::size_t>> Connection::read_body(MutableByteView to) {
     watch_.begin_wait(PeerWatch::Phase::body, now_ns());
-    auto [ec, size] = co_await socket_.async_read_some(asio::buffer(to.data(), to.size()), kResume);
-    watch_.end_wait(now_ns(), size);
-    if (ec == asio::error::eof) co_return std::size_t{0};
-    if (ec) co_return fail(ec);
+    auto size = co_await read_some(to);
+    watch_.end_wait(now_ns(), size ? size.value() : 0);
     co_return size;
 }
 
 Awaitable<Result<void>> Connection::write(ByteView first, ByteView second) {
-    const std::size_t size_all = first.size() + second.size();
-    std::size_t done = 0;
-    while (done < size_all) {
-        const auto buffers = rest(first, second, done);
+    while (!first.empty() || !second.empty()) {
         watch_.begin_wait(PeerWatch::Phase::response, now_ns());
-        auto [ec, size] = co_await socket_.async_write_some(buffers, kResume);
-        watch_.end_wait(now_ns(), size);
-        if (ec) co_return fail(ec);
-        done += size;
+        auto size = co_await write_some(first, second);
+        watch_.end_wait(now_ns(), size ? size.value() : 0);
+        ORB_CO_TRY(const auto written, size);
+        const auto of_first = std::min(written, first.size());
+        first = first.subspan(of_first);
+        second = second.subspan(written - of_first);
     }
     co_return ok();
 }
 
 void Connection::end_sending() noexcept {
+    if (tls_) tls_->end_sending();
     ErrorCode ignored;
     socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
 }
 
 void Connection::close() noexcept {
+    if (tls_) tls_->end_sending();
     ErrorCode ignored;
     socket_.close(ignored);
 }

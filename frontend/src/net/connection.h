@@ -1,5 +1,5 @@
 #pragma once
-// Connection is one TCP connection of a reactor: reading, writing, and the watch over its peer.
+// Connection is one TCP connection of a reactor, plain or with TLS: reading, writing, and the watch over its peer.
 //
 // Life     made by the listener at accept; its session reads and writes until it ends or the listener cuts it.
 // Threads  the reactor it was accepted on, only.
@@ -10,20 +10,30 @@
 #include "base/result.h"
 #include "net/peer_watch.h"
 #include "net/read_buffer.h"
+#include "net/tls_stream.h"
 
 #include <boost/asio/ip/tcp.hpp>
 
 #include <array>
+#include <optional>
 #include <string>
 
 namespace orbitalreg::frontend {
 
 class Connection {
 public:
+    // `tls` is null where plain HTTP is spoken.
     Connection(asio::ip::tcp::socket socket, std::string peer_address, const HttpTimes& times,
-               Clock& clock);
+               Clock& clock, const SslContext& tls);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
+
+    // Before anything else; nothing to do on a plain connection. Errc::tls_expected: the peer speaks plain HTTP, and so
+    // does this connection from here on, to tell it.
+    Awaitable<Result<void>> shake_hands();
+    bool encrypted() const noexcept { return tls_.has_value(); }
+    // Why the handshake failed; for logs.
+    std::string_view handshake_trouble() const noexcept;
 
     // At least one byte into input(); 0 when the peer has ended its side.
     Awaitable<Result<std::size_t>> fill();
@@ -46,7 +56,11 @@ public:
     void cut() noexcept;
 
 private:
+    Awaitable<Result<std::size_t>> read_some(MutableByteView to);
+    Awaitable<Result<std::size_t>> write_some(ByteView first, ByteView second);
+
     asio::ip::tcp::socket socket_;
+    std::optional<TlsStream> tls_;
     std::string peer_address_;
     Clock& clock_;
     PeerWatch watch_;

@@ -61,10 +61,11 @@ std::string to_string(const tcp::endpoint& endpoint) {
 }
 
 Listener::Listener(asio::any_io_executor executor, SessionEnvironment& environment,
-                   ConnectionLimits& limits)
+                   ConnectionLimits& limits, TlsCredentials* tls)
     : executor_{executor},
       environment_{environment},
       limits_{limits},
+      tls_{tls},
       acceptor_{executor},
       tick_{executor},
       pause_{executor},
@@ -112,7 +113,8 @@ void Listener::stop_here() {
     ErrorCode ignored;
     acceptor_.close(ignored);
     pause_.cancel();
-    for (Session& session : sessions_) session.begin_stop();
+    const auto now = environment_.clock.steady_ns();
+    for (Session& session : sessions_) session.begin_stop(now);
     if (sessions_.empty()) tick_.cancel();
 }
 
@@ -159,7 +161,7 @@ bool Listener::make_room(const std::string& address) {
             oldest = &session;
     }
     // The place is free once its coroutine has ended; the newcomer, refused now, finds it when it tries again.
-    if (oldest != nullptr) oldest->begin_stop();
+    if (oldest != nullptr) oldest->close_idle();
     return false;
 }
 
@@ -171,7 +173,7 @@ void Listener::take(tcp::socket socket) {
     if (!make_room(address)) return;
     socket.set_option(tcp::no_delay{true}, ec);
     running_.fetch_add(1, std::memory_order_acq_rel);
-    sessions_.emplace_back(std::move(socket), std::move(address), environment_);
+    sessions_.emplace_back(std::move(socket), std::move(address), environment_, tls_);
     asio::co_spawn(executor_, run_session(this, std::prev(sessions_.end())), asio::detached);
 }
 

@@ -21,7 +21,7 @@ namespace orbitalreg::frontend {
 class Listener {
 public:
     Listener(asio::any_io_executor executor, SessionEnvironment& environment,
-             ConnectionLimits& limits);
+             ConnectionLimits& limits, TlsCredentials* tls = nullptr);
 
     Result<void> bind(const asio::ip::tcp::endpoint& endpoint, bool shared_port);
     Result<asio::ip::tcp::endpoint> local_endpoint() const;
@@ -49,6 +49,7 @@ private:
     asio::any_io_executor executor_;
     SessionEnvironment& environment_;
     ConnectionLimits& limits_;
+    TlsCredentials* tls_;  // null: plain HTTP
     asio::ip::tcp::acceptor acceptor_;
     asio::steady_timer tick_;
     asio::steady_timer pause_;

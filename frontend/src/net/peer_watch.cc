@@ -66,6 +66,8 @@ void PeerWatch::end_wait(std::int64_t now_ns, std::uint64_t bytes) noexcept {
 bool PeerWatch::expired(std::int64_t now_ns) const noexcept {
     const std::int64_t waited = now_ns - since_ns_;
     switch (phase_) {
+        case Phase::handshake:
+            return waited >= to_ns(times_->handshake);
         case Phase::idle:
             return waited >= to_ns(times_->idle);
         case Phase::header:

@@ -3,6 +3,7 @@
 // listener asks expired() of every connection once a tick, which costs less than a timer for each.
 //
 //   phase      ends after
+//   handshake  HttpTimes::handshake from accept, where TLS is spoken
 //   idle       HttpTimes::idle without the first byte of a request
 //   header     HttpTimes::header from its first byte (or from accept) to its last
 //   body       less than rate_min over body_window of waiting for the peer's bytes
@@ -35,7 +36,7 @@ private:
 
 class PeerWatch {
 public:
-    enum class Phase : std::uint8_t { idle, header, working, body, response, drain };
+    enum class Phase : std::uint8_t { handshake, idle, header, working, body, response, drain };
 
     explicit PeerWatch(const HttpTimes& times) noexcept;
 

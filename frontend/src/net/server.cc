@@ -4,6 +4,7 @@
 #include "handlers/admin_site.h"
 #include "handlers/registry_site.h"
 #include "net/listener.h"
+#include "net/tls_credentials.h"
 
 #include <algorithm>
 #include <utility>
@@ -22,6 +23,7 @@ struct Server::Rooms {
     ServerEnvironment environment;
     ServerOptions options;
     std::string address;
+    std::string tls_address;
     std::string admin_address;
     std::string failed_address;
 
@@ -33,7 +35,9 @@ struct Server::Rooms {
     SessionEnvironment admin_sessions;
     ConnectionLimits limits;
     ConnectionLimits admin_limits;
+    TlsCredentials credentials;
     std::vector<std::unique_ptr<Listener>> listeners;
+    std::unique_ptr<Listener> admin_listener;  // null: none is wanted
 
     Rooms(ServerEnvironment given, ServerOptions chosen)
         : environment{std::move(given)},
@@ -47,43 +51,45 @@ struct Server::Rooms {
           admin_sessions{admin_site, admin_log, environment.clock, environment.random,
                          environment.log},
           limits{options.limits.connections, options.limits.connections_per_address},
-          admin_limits{kAdminConnectionsMax, kAdminConnectionsMax} {
+          admin_limits{kAdminConnectionsMax, kAdminConnectionsMax},
+          credentials{environment.metrics} {
         environment.metrics.gauge_function("http_connections",
                                            "Connections open on the main listener.", {},
                                            [this] { return static_cast<double>(limits.open()); });
     }
 
-    Result<void> listen_main();
+    Result<std::string> listen_at(const std::string& where, TlsCredentials* tls);
     Result<void> listen_admin();
 };
 
 // SO_REUSEPORT would let a second server of the same user share our port without a word: a socket without it finds out
 // first whether the port is free, and chooses one where none was asked for.
-Result<void> Server::Rooms::listen_main() {
-    ORB_TRY(auto endpoint, parse_endpoint(options.address));
+Result<std::string> Server::Rooms::listen_at(const std::string& where, TlsCredentials* tls) {
+    failed_address = where;
+    ORB_TRY(auto endpoint, parse_endpoint(where));
     {
         Listener probe{environment.reactors.front(), registry_sessions, limits};
         ORB_TRY(probe.bind(endpoint, false));
         ORB_TRY(endpoint, probe.local_endpoint());
     }
     for (const auto& reactor : environment.reactors) {
-        auto listener = std::make_unique<Listener>(reactor, registry_sessions, limits);
+        auto listener = std::make_unique<Listener>(reactor, registry_sessions, limits, tls);
         ORB_TRY(listener->bind(endpoint, true));
         listeners.push_back(std::move(listener));
     }
-    address = to_string(endpoint);
-    return ok();
+    return to_string(endpoint);
 }
 
 Result<void> Server::Rooms::listen_admin() {
     if (options.admin_address.empty()) return ok();
+    failed_address = options.admin_address;
     ORB_TRY(const auto endpoint, parse_endpoint(options.admin_address));
     auto listener =
         std::make_unique<Listener>(environment.reactors.front(), admin_sessions, admin_limits);
     ORB_TRY(listener->bind(endpoint, false));
     ORB_TRY(const auto bound, listener->local_endpoint());
     admin_address = to_string(bound);
-    listeners.push_back(std::move(listener));
+    admin_listener = std::move(listener);
     return ok();
 }
 
@@ -93,20 +99,30 @@ Server::Server(ServerEnvironment environment, ServerOptions options)
 Server::~Server() = default;
 
 Result<void> Server::listen() {
-    rooms_->failed_address = rooms_->options.address;
-    ORB_TRY(rooms_->listen_main());
-    rooms_->failed_address = rooms_->options.admin_address;
+    const auto& options = rooms_->options;
+    TlsCredentials* tls = options.tls.enabled() ? &rooms_->credentials : nullptr;
+    const bool beside = tls != nullptr && !options.tls.address.empty();
+    ORB_TRY(rooms_->address, rooms_->listen_at(options.address, beside ? nullptr : tls));
+    if (beside) {
+        ORB_TRY(rooms_->tls_address, rooms_->listen_at(options.tls.address, tls));
+    } else if (tls != nullptr) {
+        rooms_->tls_address = rooms_->address;
+    }
     ORB_TRY(rooms_->listen_admin());
     rooms_->failed_address.clear();
     return ok();
 }
 
+std::string Server::load_tls(const TlsOptions& tls) { return rooms_->credentials.load(tls); }
+
 const std::string& Server::address() const noexcept { return rooms_->address; }
+const std::string& Server::tls_address() const noexcept { return rooms_->tls_address; }
 const std::string& Server::admin_address() const noexcept { return rooms_->admin_address; }
 const std::string& Server::failed_address() const noexcept { return rooms_->failed_address; }
 
 void Server::start() {
     for (const auto& listener : rooms_->listeners) listener->start();
+    if (rooms_->admin_listener) rooms_->admin_listener->start();
 }
 
 void Server::begin_stop() {
@@ -118,9 +134,19 @@ void Server::cut_all() {
     for (const auto& listener : rooms_->listeners) listener->cut_all();
 }
 
-bool Server::finished() const noexcept {
+void Server::stop_admin() {
+    if (!rooms_->admin_listener) return;
+    rooms_->admin_listener->begin_stop();
+    rooms_->admin_listener->cut_all();
+}
+
+bool Server::drained() const noexcept {
     return std::all_of(rooms_->listeners.begin(), rooms_->listeners.end(),
                        [](const auto& listener) { return listener->finished(); });
+}
+
+bool Server::finished() const noexcept {
+    return drained() && (!rooms_->admin_listener || rooms_->admin_listener->finished());
 }
 
 Result<bool> is_loopback(const std::string& address) {

@@ -67,13 +67,19 @@ struct Session::Turn {
 };
 
 Session::Session(asio::ip::tcp::socket socket, std::string peer_address,
-                 SessionEnvironment& environment)
+                 SessionEnvironment& environment, TlsCredentials* tls)
     : environment_{environment},
+      tls_{tls},
       connection_{std::move(socket), std::move(peer_address), environment.site.options().times,
-                  environment.clock} {}
+                  environment.clock, tls != nullptr ? tls->context() : nullptr} {}
 
 void Session::check_deadline(std::int64_t now_ns) noexcept {
-    if (!connection_.open() || !connection_.watch().expired(now_ns)) return;
+    if (!connection_.open()) return;
+    if (stopping_ && idle() && now_ns - idle_since_ns() >= idle_while_stopping_ns()) {
+        connection_.close();
+        return;
+    }
+    if (!connection_.watch().expired(now_ns)) return;
     // An idle connection ends politely; a peer that stalls in the middle of something is reset (SEC-80).
     if (idle()) {
         connection_.close();
@@ -82,17 +88,24 @@ void Session::check_deadline(std::int64_t now_ns) noexcept {
     }
 }
 
-void Session::begin_stop() noexcept {
+std::int64_t Session::idle_while_stopping_ns() const noexcept {
+    return std::chrono::nanoseconds{environment_.site.options().times.idle_while_stopping}.count();
+}
+
+void Session::begin_stop(std::int64_t now_ns) noexcept {
     stopping_ = true;
     // Connected and silent is idle too: nobody waits for an answer.
     const bool silent =
         connection_.watch().phase() == PeerWatch::Phase::header && connection_.input().empty();
-    if (idle() || silent) connection_.close();
+    if (silent) connection_.close();
+    // Who is still shaking hands has asked for nothing, and finds the next server when it tries again.
+    if (connection_.watch().phase() == PeerWatch::Phase::handshake) connection_.cut();
+    check_deadline(now_ns);
 }
 
 Awaitable<void> Session::run() {
     try {
-        bool more = true;
+        bool more = co_await shake_hands();
         while (more && connection_.open()) more = co_await serve_one();
     } catch (const std::exception& error) {
         environment_.log.error("a request ended with an exception; its connection was cut",
@@ -100,6 +113,20 @@ Awaitable<void> Session::run() {
         connection_.cut();
     }
     connection_.close();
+}
+
+Awaitable<bool> Session::shake_hands() {
+    if (!connection_.encrypted()) co_return true;
+    auto shaken = co_await connection_.shake_hands();
+    tls_->count_handshake(shaken.has_value());
+    if (shaken) co_return true;
+    environment_.log.debug("a TLS handshake failed", {{"remote_ip", peer_address()},
+                                                      {"error", shaken.error().message()},
+                                                      {"reason", connection_.handshake_trouble()}});
+    if (shaken.error() != Errc::tls_expected) co_return false;
+    const FramingFault fault{400, "this port speaks HTTPS: use https:// in the address"};
+    const RequestHead unknown;
+    co_return co_await refuse(fault, unknown);
 }
 
 // Nothing: the peer has gone. A fault of status 0: the block is complete.
@@ -121,8 +148,6 @@ Awaitable<std::optional<FramingFault>> Session::receive_header(HeaderScanner& sc
             const auto state = scanner.scan(input.text());
             if (state == HeaderScanner::State::refused) co_return scanner.fault();
             if (state == HeaderScanner::State::complete) co_return FramingFault{};
-        } else if (stopping_) {
-            co_return std::nullopt;
         }
         auto received = co_await connection_.fill();
         if (!received || received.value() == 0) co_return std::nullopt;

@@ -31,8 +31,9 @@ struct SessionEnvironment {
 
 class Session {
 public:
-    Session(asio::ip::tcp::socket socket, std::string peer_address,
-            SessionEnvironment& environment);
+    // `tls`: what a connection with TLS proves itself with; null: plain HTTP. Outlives the session.
+    Session(asio::ip::tcp::socket socket, std::string peer_address, SessionEnvironment& environment,
+            TlsCredentials* tls);
 
     // Until the connection is of no further use. No exception leaves it.
     Awaitable<void> run();
@@ -42,14 +43,17 @@ public:
     std::int64_t idle_since_ns() const noexcept { return connection_.watch().phase_since_ns(); }
     // Cuts the connection when its peer is late.
     void check_deadline(std::int64_t now_ns) noexcept;
-    // No request after the one in hand; a connection without one is closed at once.
-    void begin_stop() noexcept;
+    // No request after the one in hand. A connection without one is closed, when it has been idle for a while.
+    void begin_stop(std::int64_t now_ns) noexcept;
+    // From an idle session only: makes room for others.
+    void close_idle() noexcept { connection_.close(); }
     void cut() noexcept { connection_.cut(); }
     const std::string& peer_address() const noexcept { return connection_.peer_address(); }
 
 private:
     struct Turn;
 
+    Awaitable<bool> shake_hands();
     Awaitable<bool> serve_one();
     Awaitable<std::optional<FramingFault>> receive_header(HeaderScanner& scanner);
     Awaitable<bool> answer(Turn& turn);
@@ -57,11 +61,13 @@ private:
     Awaitable<bool> send(Turn& turn, Response response);
     Awaitable<void> end_with_drain(bool peer_is_sending);
 
+    std::int64_t idle_while_stopping_ns() const noexcept;
     bool keeps_alive(const Turn& turn, const Response& response) const noexcept;
     std::string render_head(const Turn& turn, const Response& response, bool keep_alive) const;
     void record(const Turn& turn, unsigned status, const SendOutcome& outcome);
 
     SessionEnvironment& environment_;
+    TlsCredentials* tls_;
     Connection connection_;
     bool first_request_ = true;
     bool stopping_ = false;

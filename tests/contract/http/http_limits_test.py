@@ -1,107 +1,25 @@
 #!/usr/bin/env python3
 """The limits of the front end on the real program, from raw sockets: SEC-77 to SEC-86, SEC-100, SEC-105, SEC-107, REL-28.
 
-What is a matter of seconds in production is set to fractions of one here. No step waits for a time to pass: each waits
-for the server to do what it must, within a deadline.
+What is a matter of seconds in production is set to fractions of one here.
 """
 
-import pathlib
 import re
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import time
-import traceback
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
-import registry_process  # noqa: E402
-from registry_client import Connection, digest_of  # noqa: E402
+from checks import (Connection, DEADLINE_S, Serve, ask, check, connect, digest_of, ended_within, offset_of, open_upload,
+                    push, registry_process, run_checks, same, status_of, statuses_of, until_end, wait_for)
 
 TIMES = {"ORBITALREG_HTTP_HEADER_TIMEOUT": "600ms", "ORBITALREG_HTTP_IDLE_TIMEOUT": "900ms",
          "ORBITALREG_HTTP_BODY_WINDOW": "1s", "ORBITALREG_HTTP_STALL_WINDOW": "1s",
          "ORBITALREG_HTTP_LIMITS_CONNECTIONS_PER_ADDRESS": "300", "ORBITALREG_HTTP_STOP_GRACE": "5s",
          "ORBITALREG_HTTP_LIMITS_BLOB_BYTES": "256MiB"}
-DEADLINE_S = 8
 TICK_S = 0.5  # the watch looks at a connection this often at most, and the machine is busy
 IDLE_BYTES_MAX = 64 * 1024  # SEC-82
-CHECKS = []
-
-
-def check(*identifiers):
-    def register(function):
-        CHECKS.append((identifiers, function))
-        return function
-    return register
-
-
-def connect(server, receive_buffer=None):
-    host, port = server.http_addr.rsplit(":", 1)
-    peer = socket.socket()
-    if receive_buffer:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    peer.settimeout(DEADLINE_S)
-    peer.connect((host, int(port)))
-    return peer
-
-
-def until_end(peer):
-    """All bytes until the server ends or resets the connection."""
-    received = b""
-    try:
-        while piece := peer.recv(1 << 20):
-            received += piece
-    except ConnectionResetError:
-        pass
-    return received
-
-
-def ask(server, text, body=b""):
-    with connect(server) as peer:
-        try:
-            peer.sendall(text.encode("latin-1") + body)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        return until_end(peer)
-
-
-def status_of(answer):
-    assert answer.startswith(b"HTTP/1.1 "), answer[:100]
-    return int(answer[9:12])
-
-
-def statuses_of(answers):
-    return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)]
-
-
-def same(found, wanted, what=""):
-    assert found == wanted, f"{what}: expected {wanted!r:.200}, got {found!r:.300}"
-
-
-def push(server, name, content):
-    with Connection(server.http_addr, timeout_s=30) as client:
-        same(client.put_blob(name, content, digest_of(content)).status, 201)
-    return digest_of(content)
-
-
-def open_upload(server, name):
-    with Connection(server.http_addr, timeout_s=30) as client:
-        return client.start_upload(name).header("location")
-
-
-def offset_of(server, location):
-    with Connection(server.http_addr, timeout_s=30) as client:
-        return client.request("GET", location).header("range")
-
-
-def ended_within(peer, low_s, high_s):
-    began = time.monotonic()
-    received = until_end(peer)
-    took = time.monotonic() - began
-    assert low_s <= took <= high_s, f"ended after {took:.2f} s, wanted {low_s} to {high_s}"
-    return received
 
 
 @check("SEC-80")
@@ -143,18 +61,6 @@ def an_answer_nobody_takes_is_cut(server):
 def cut_lines(server, word):
     return [line for line in server.log_path.read_text().splitlines()
             if word in line and '"method":"GET"' in line and '"cut":""' not in line and '"cut"' in line]
-
-
-def wait_for(condition, what):
-    deadline = time.monotonic() + DEADLINE_S
-    poll = socket.socketpair()
-    poll[0].settimeout(0.02)
-    while not condition():
-        assert time.monotonic() < deadline, f"waited for {what}"
-        try:
-            poll[0].recv(1)
-        except TimeoutError:
-            pass
 
 
 @check("SEC-79", "DIST-HTTP-02")
@@ -340,31 +246,6 @@ def a_request_behind_a_chunked_body(server):
         same(offset_of(server, location), f"0-{max(0, size - 1)}")
 
 
-class Serve:
-    """A server of a check's own, on free ports, with the environment the check wants."""
-
-    def __init__(self, server, arguments=(), limit_files=None, **environment):
-        base = {"PATH": "/usr/bin:/bin", "ORBITALREG_HTTP_ADDR": "127.0.0.1:0", "ORBITALREG_ADMIN_ADDR": "127.0.0.1:0",
-                "ORBITALREG_STORAGE_PATH": str(server.workspace / "other")}
-        self.log_path = server.workspace / "other.log"
-        wrapper = ["prlimit", f"--nofile={limit_files}:{limit_files}"] if limit_files else []
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([*wrapper, server.binary, "serve", *arguments], env={**base, **environment},
-                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        wait_for(lambda: self.process.poll() is not None or "serving" in self.log(), "the server to start")
-
-    def __enter__(self):
-        self.http_addr = re.search(r'"address":"([^"]+)"', self.log())[1]
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        same(self.process.wait(DEADLINE_S), 0, "clean exit")
-
-    def log(self):
-        return self.log_path.read_text()
-
-
 @check("SEC-80")
 def a_full_server_lets_the_idle_go(server):
     with Serve(server, ORBITALREG_HTTP_LIMITS_CONNECTIONS="20", ORBITALREG_HTTP_THREADS="1") as small:
@@ -409,6 +290,28 @@ def a_stop_waits_for_nobody_who_is_silent(server):
         same(small.process.wait(DEADLINE_S), 0)
         assert time.monotonic() - began < 5
         same((until_end(silent), until_end(idle)), (b"", b""))
+
+
+@check("REL-26")
+def a_stop_says_so_and_lets_pushes_finish(server):
+    with Serve(server) as small:
+        admin = small.field("admin_address")
+        with Connection(small.http_addr) as client:
+            location = client.start_upload("limits/finish").header("location")
+        with connect(small) as pushing, connect(small) as quick:
+            pushing.sendall(f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n".encode() + bytes(90000))
+            quick.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            same(status_of(quick.recv(5000)), 200)
+            small.process.terminate()
+            wait_for(lambda: server.get(admin, "/readyz")[0] == 503, "/readyz to say that it stops")
+            assert b'"listener","ready":false,"detail":"stopping"' in server.get(admin, "/readyz?verbose")[1]
+            same(server.get(admin, "/livez")[0], 200)
+            quick.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = until_end(quick)
+            assert status_of(answer) == 200 and b"Connection: close" in answer, answer
+            wait_for(lambda: not answers(small), "newcomers to be turned away")
+            pushing.sendall(bytes(10000))
+            same(status_of(until_end(pushing)), 202, "the push that ran")
 
 
 @check("REL-26")
@@ -462,24 +365,5 @@ def a_second_signal_cuts_what_runs(server):
     same(offset_of(server, location), "0-0")
 
 
-def main():
-    options = registry_process.script_options(__doc__)
-    failures = 0
-    with registry_process.from_arguments(options, environment=TIMES) as server:
-        for identifiers, function in CHECKS:
-            try:
-                function(server)
-                print(f"ok    {' '.join(identifiers):24} {function.__name__}", flush=True)
-            except (AssertionError, OSError, KeyError, TypeError, AttributeError) as error:
-                failures += 1
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                print(f"FAIL  {' '.join(identifiers):24} {function.__name__}\n      line {where.lineno}: {error!r}", flush=True)
-                if server.process.poll() is not None:
-                    print(f"note  the server had ended with {server.process.returncode}; started again")
-                    server.start()
-    print(f"{len(CHECKS)} checks, {failures} failed")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_checks(__doc__, TIMES))
