@@ -3,7 +3,8 @@
 // file, line and path, all of them at once; nothing starts on half a configuration.
 //
 // Files        several, the later wins key by key; `projects` is replaced as a whole.
-// Environment  ORBITALREG_<PATH>, as in ORBITALREG_HTTP_ADDR; wins over files. Lists cannot be given there.
+// Environment  ORBITALREG_<PATH>, as in ORBITALREG_HTTP_ADDR; wins over files. A list of values has commas between them;
+//              `projects` cannot be given there.
 // Features to come  their keys are known and accepted with their default value only, so that one file serves several
 //              versions; any other value is refused, since it would be without effect.
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace orbitalreg::frontend {
 
@@ -67,12 +68,24 @@ struct TlsOptions {
     friend bool operator==(const TlsOptions&, const TlsOptions&) = default;
 };
 
+// Pages of other origins (DIST-CORS-01).
+struct CorsOptions {
+    std::vector<std::string> origins;            // exact; none: no page may
+    bool writing = false;                        // POST, PUT and PATCH too
+    std::chrono::milliseconds max_age{600'000};  // how long a browser may remember what it was told
+
+    friend bool operator==(const CorsOptions&, const CorsOptions&) = default;
+};
+
 struct ServerOptions {
     std::string address = "127.0.0.1:5000";  // port 0: a free one
     TlsOptions tls;
     std::string admin_address = "127.0.0.1:5001";  // empty: no admin listener
     std::string external_url;  // scheme, host and perhaps a path prefix; empty: relative URLs
+    std::vector<std::string> trusted_proxies;  // networks whose forwarded headers are believed
+    CorsOptions cors;
     bool mount_without_from = true;
+    bool deletion = true;  // of manifests, tags and blobs by clients
     HttpLimits limits;
     HttpTimes times;
 

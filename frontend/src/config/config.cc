@@ -68,11 +68,23 @@ std::optional<std::string> scalar_text(const YAML::Node& value) {
     return std::nullopt;
 }
 
+// The values of a list with commas between them; nothing when one of them is no scalar.
+std::optional<std::string> list_text(const YAML::Node& value) {
+    if (!value.IsSequence()) return scalar_text(value);
+    std::string text;
+    for (const auto& entry : value) {
+        if (!entry.IsScalar()) return std::nullopt;
+        text.append(text.empty() ? "" : ",").append(entry.Scalar());
+    }
+    return text;
+}
+
 void ConfigReader::read_value(const Key& key, const YAML::Node& value) {
     const std::string path{key.path};
-    const auto text = scalar_text(value);
+    const auto text = key.list ? list_text(value) : scalar_text(value);
     if (!text) {
-        error(value, path, key.apply == nullptr ? std::string{kToCome} : "takes a single value");
+        const std::string wanted = key.list ? "takes a list of values" : "takes a single value";
+        error(value, path, key.apply == nullptr ? std::string{kToCome} : wanted);
     } else if (const auto trouble = apply(key, loaded_.config, *text)) {
         error(value, path, *trouble);
     }

@@ -4,6 +4,8 @@
 #include "engine/names.h"
 #include "frontend/server.h"
 #include "http/ascii.h"
+#include "http/cors.h"
+#include "http/forwarded.h"
 
 #include <algorithm>
 #include <array>
@@ -149,6 +151,35 @@ Trouble apply_external_url(Config& config, std::string_view text) {
     return std::nullopt;
 }
 
+// The values of a list, each of which must pass `valid`.
+template <class Valid>
+Trouble set_list(std::vector<std::string>& to, std::string_view text, Valid valid,
+                 std::string_view expected) {
+    to.clear();
+    while (!text.empty()) {
+        const auto comma = text.find(',');
+        auto value = text.substr(0, comma);
+        text.remove_prefix(comma == text.npos ? text.size() : comma + 1);
+        while (value.starts_with(' ')) value.remove_prefix(1);
+        while (value.ends_with(' ')) value.remove_suffix(1);
+        if (!valid(value)) return wrong(value, expected);
+        to.emplace_back(value);
+    }
+    return std::nullopt;
+}
+
+Trouble apply_trusted_proxies(Config& config, std::string_view text) {
+    const auto valid = [](std::string_view value) { return parse_network(value).has_value(); };
+    return set_list(config.server.trusted_proxies, text, valid,
+                    "an address or a network such as 192.0.2.0/24");
+}
+
+Trouble apply_cors_origins(Config& config, std::string_view text) {
+    return set_list(
+        config.server.cors.origins, text, is_origin,
+        "an origin: https://, a host in small letters, perhaps a port; neither `*` nor `null`");
+}
+
 Trouble apply_auth_mode(Config&, std::string_view text) {
     if (text == "none") return std::nullopt;
     if (text == "token")
@@ -252,7 +283,10 @@ constexpr auto kKeys = std::to_array<Key>({
     ORB_KEY("http.tls.key", set_text(config.server.tls.key, text)),
     ORB_KEY("http.tls.client_ca", set_text(config.server.tls.client_ca, text)),
     {"http.tls.client_certificate", apply_client_certificate, {}},
-    to_come("http.trusted_proxies", "[]"),
+    {"http.trusted_proxies", apply_trusted_proxies, {}, true},
+    {"http.cors.origins", apply_cors_origins, {}, true},
+    ORB_KEY("http.cors.writing", set_bool(config.server.cors.writing, text)),
+    ORB_KEY("http.cors.max_age", set_duration(config.server.cors.max_age, text, milliseconds{0})),
     ORB_KEY("http.limits.header_bytes",
             set_size(config.server.limits.header_bytes, text, 16_KiB, 1_MiB)),
     ORB_KEY("http.limits.manifest_bytes",
@@ -273,6 +307,7 @@ constexpr auto kKeys = std::to_array<Key>({
     {"auth.mode", apply_auth_mode, {}},
     ORB_KEY("defaults.auto_create_projects", set_bool(config.auto_create_projects, text)),
     {"defaults.project", apply_default_project, {}},
+    ORB_KEY("defaults.deletion", set_bool(config.server.deletion, text)),
     ORB_KEY("defaults.mount_without_from", set_bool(config.server.mount_without_from, text)),
 });
 

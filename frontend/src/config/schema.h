@@ -17,6 +17,7 @@ struct Key {
     std::string_view path;
     ApplyValue apply;           // nullptr: of a feature to come, accepted with this value only:
     std::string_view fallback;  // `[]` stands for an empty list
+    bool list = false;          // takes several values; `text` has them with commas between them
 };
 
 std::span<const Key> keys() noexcept;

@@ -71,7 +71,7 @@ Awaitable<Response> AdminSite::answer(Exchange& exchange) {
     }
 }
 
-void AdminSite::decorate(const Target&, Headers& headers) const {
+void AdminSite::decorate(const Exchange&, Headers& headers) const {
     headers.add("X-Content-Type-Options", "nosniff");
 }
 

@@ -24,7 +24,7 @@ public:
     const ServerOptions& options() const noexcept override { return options_; }
     RouteMatch match(const Target& target) const override { return match_admin(target); }
     Awaitable<Response> answer(Exchange& exchange) override;
-    void decorate(const Target& target, Headers& headers) const override;
+    void decorate(const Exchange& exchange, Headers& headers) const override;
 
 private:
     Response ready(bool verbose) const;

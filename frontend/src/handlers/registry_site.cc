@@ -8,6 +8,7 @@
 #include "handlers/system_api.h"
 #include "handlers/tags.h"
 #include "handlers/uploads.h"
+#include "http/cors.h"
 
 namespace orbitalreg::frontend {
 namespace {
@@ -78,15 +79,30 @@ std::optional<Response> refuse_route(const Exchange& exchange) {
     return response;
 }
 
+// DIST-DEL-06. To give up an upload is no deletion (DIST-DEL-10).
+std::optional<Response> RegistrySite::refuse_deletion(const Exchange& exchange) const {
+    const Route route = exchange.match.route;
+    if (services_.options.deletion || exchange.head.method != Method::delete_ ||
+        (route != Route::manifest && route != Route::blob))
+        return std::nullopt;
+    auto response = error_response(405, "UNSUPPORTED", "deletion is switched off on this server");
+    response.headers.add("Allow", route == Route::manifest ? "GET, HEAD, PUT" : "GET, HEAD");
+    return response;
+}
+
 Awaitable<Response> RegistrySite::answer(Exchange& exchange) {
+    if (auto preflight = answer_preflight(services_.options.cors, exchange.head))
+        co_return std::move(*preflight);
     if (auto refused = refuse_route(exchange)) co_return std::move(*refused);
+    if (auto refused = refuse_deletion(exchange)) co_return std::move(*refused);
     const Handler handler = handler_of(exchange.match.route);
     co_return co_await handler(services_, exchange);
 }
 
-void RegistrySite::decorate(const Target& target, Headers& headers) const {
+void RegistrySite::decorate(const Exchange& exchange, Headers& headers) const {
     headers.add("X-Content-Type-Options", "nosniff");
-    if (!is_registry_path(target)) return;
+    allow_origin(services_.options.cors, exchange.head, headers);
+    if (!is_registry_path(exchange.target)) return;
     headers.add("Docker-Distribution-API-Version", "registry/2.0");
     headers.add("Vary", "Authorization");
 }

@@ -14,9 +14,11 @@ public:
     const ServerOptions& options() const noexcept override { return services_.options; }
     RouteMatch match(const Target& target) const override { return match_registry(target); }
     Awaitable<Response> answer(Exchange& exchange) override;
-    void decorate(const Target& target, Headers& headers) const override;
+    void decorate(const Exchange& exchange, Headers& headers) const override;
 
 private:
+    std::optional<Response> refuse_deletion(const Exchange& exchange) const;
+
     Services services_;
 };
 

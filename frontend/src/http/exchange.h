@@ -39,7 +39,7 @@ public:
     // `exchange` outlives the call.
     virtual Awaitable<Response> answer(Exchange& exchange) = 0;
     // What every response of this site carries besides.
-    virtual void decorate(const Target& target, Headers& headers) const = 0;
+    virtual void decorate(const Exchange& exchange, Headers& headers) const = 0;
 };
 
 }  // namespace orbitalreg::frontend

@@ -20,6 +20,14 @@ void Headers::add(std::string_view name, std::string_view value) {
     fields_.push_back({std::string{name}, std::string{value}});
 }
 
+void Headers::put_before_paths(std::string_view base) {
+    if (base.empty()) return;
+    for (Field& field : fields_) {
+        if (field.name == "Location" && field.value.starts_with('/')) field.value.insert(0, base);
+        if (field.name == "Link" && field.value.starts_with("</")) field.value.insert(1, base);
+    }
+}
+
 bool Headers::has(std::string_view name) const noexcept {
     return std::any_of(fields_.begin(), fields_.end(), [name](const Field& field) {
         return equals_ignoring_case(field.name, name);

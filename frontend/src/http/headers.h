@@ -15,6 +15,9 @@ public:
     void add(std::string_view name, std::string_view value);
     void add(std::string_view name, std::uint64_t value) { add(name, std::to_string(value)); }
 
+    // `base` before the paths of Location and Link, where the client sees this server elsewhere.
+    void put_before_paths(std::string_view base);
+
     bool unsafe() const noexcept { return unsafe_; }
     bool has(std::string_view name) const noexcept;
     // `Name: value CRLF` for each, in the order they were added.

@@ -2,11 +2,11 @@
 
 namespace orbitalreg::frontend {
 
-ConnectionLimits::Verdict ConnectionLimits::admit(const std::string& address) {
+ConnectionLimits::Verdict ConnectionLimits::admit(const std::string& address, bool by_address) {
     const std::lock_guard lock{mutex_};
     if (open_ >= connections_max_) return Verdict::full;
     const auto known = addresses_.find(address);
-    if (known != addresses_.end() && known->second >= per_address_max_)
+    if (by_address && known != addresses_.end() && known->second >= per_address_max_)
         return Verdict::address_full;
     ++open_;
     ++addresses_[address];

@@ -17,7 +17,8 @@ public:
 
     enum class Verdict : std::uint8_t { admitted, full, address_full };
     // An admitted connection is given back with release().
-    Verdict admit(const std::string& address);
+    // `by_address` false: of a proxy, behind which are many.
+    Verdict admit(const std::string& address, bool by_address = true);
     void release(const std::string& address) noexcept;
     std::uint32_t open() const noexcept;
 

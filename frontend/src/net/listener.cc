@@ -151,7 +151,7 @@ Awaitable<void> Listener::wait_out_shortage() {
 
 // Room for a newcomer: when the server is full, the connection that has been idle longest goes (SEC-80).
 bool Listener::make_room(const std::string& address) {
-    auto verdict = limits_.admit(address);
+    const auto verdict = limits_.admit(address, !environment_.forwarded.trusts(address));
     if (verdict == ConnectionLimits::Verdict::admitted) return true;
     if (verdict == ConnectionLimits::Verdict::address_full) return false;
     Session* oldest = nullptr;

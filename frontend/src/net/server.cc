@@ -27,6 +27,7 @@ struct Server::Rooms {
     std::string admin_address;
     std::string failed_address;
 
+    ForwardedRules forwarded;
     AccessLog access_log;
     AccessLog admin_log;  // its requests are counted, not logged
     RegistrySite registry_site;
@@ -42,14 +43,15 @@ struct Server::Rooms {
     Rooms(ServerEnvironment given, ServerOptions chosen)
         : environment{std::move(given)},
           options{std::move(chosen)},
+          forwarded{options.trusted_proxies},
           access_log{environment.log, environment.metrics},
           admin_log{null_log(), environment.metrics},
           registry_site{environment.registry, environment.upkeep, options, environment.random},
           admin_site{options, environment.metrics, environment.health},
-          registry_sessions{registry_site, access_log, environment.clock, environment.random,
-                            environment.log},
-          admin_sessions{admin_site, admin_log, environment.clock, environment.random,
-                         environment.log},
+          registry_sessions{registry_site,      access_log,      environment.clock,
+                            environment.random, environment.log, forwarded},
+          admin_sessions{admin_site,         admin_log,       environment.clock,
+                         environment.random, environment.log, forwarded},
           limits{options.limits.connections, options.limits.connections_per_address},
           admin_limits{kAdminConnectionsMax, kAdminConnectionsMax},
           credentials{environment.metrics} {

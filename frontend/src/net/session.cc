@@ -49,6 +49,7 @@ struct Session::Turn {
     Target target;
     Query query;
     std::string request_id;
+    std::string client_address;  // the peer's, or what a trusted proxy says
     BodyIn body;
     Exchange exchange;
     std::int64_t begun_ns;
@@ -59,6 +60,7 @@ struct Session::Turn {
           target{parse_target(head.target)},
           query{Query::parse(target.query, options.limits.query_parameters)},
           request_id{choose_request_id(head, session.environment_.random)},
+          client_address{session.environment_.forwarded.client_of(head, session.peer_address())},
           body{session.connection_, head.framing, options.limits},
           exchange{head, target, query, {}, body, request_id, {}},
           begun_ns{session.connection_.now_ns()} {}
@@ -216,7 +218,7 @@ std::string Session::render_head(const Turn& turn, const Response& response,
     Headers common;
     common.add("Date", http_date(environment_.clock.wall_ns()));
     common.add("X-Request-Id", turn.request_id);
-    environment_.site.decorate(turn.target, common);
+    environment_.site.decorate(turn.exchange, common);
     // A refusal of today is none of tomorrow (DIST-CACHE-03).
     if (response.status >= 400 && !response.headers.has("Cache-Control")) {
         common.add("Cache-Control", "no-cache");
@@ -240,7 +242,7 @@ void Session::record(const Turn& turn, unsigned status, const SendOutcome& outco
     const auto now = connection_.now_ns();
     AccessEntry entry;
     entry.request_id = turn.request_id;
-    entry.peer_address = peer_address();
+    entry.peer_address = turn.client_address;
     entry.method = turn.head.method;
     entry.target = turn.head.target;
     entry.route = turn.exchange.match.route;
@@ -261,6 +263,10 @@ void Session::record(const Turn& turn, unsigned status, const SendOutcome& outco
 
 // Whether the connection lives on.
 Awaitable<bool> Session::send(Turn& turn, Response response) {
+    if (environment_.site.options().external_url.empty()) {
+        response.headers.put_before_paths(
+            environment_.forwarded.base_of(turn.head, peer_address(), connection_.encrypted()));
+    }
     if (response.headers.unsafe()) response = error_response(500, "UNKNOWN", "internal error");
     const bool keep_alive = keeps_alive(turn, response);
     const bool with_body = turn.head.method != Method::head && !status_has_no_body(response.status);

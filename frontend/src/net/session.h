@@ -12,6 +12,7 @@
 #include "http/access_log.h"
 #include "http/body_out.h"
 #include "http/exchange.h"
+#include "http/forwarded.h"
 #include "net/connection.h"
 
 #include <memory>
@@ -27,6 +28,7 @@ struct SessionEnvironment {
     Clock& clock;
     Random& random;
     Log& log;
+    const ForwardedRules& forwarded;
 };
 
 class Session {

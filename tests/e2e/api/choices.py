@@ -128,3 +128,82 @@ def an_address_of_ip_version_6_may_stand_in_host(context):
             same(connection.getresponse().status, 200, host)
         finally:
             connection.close()
+
+
+def server_with(context, **settings):
+    return registry_process.RegistryProcess(binary=context.server.binary, io=context.server.io, environment={
+        f"ORBITALREG_{name}": text for name, text in settings.items()})
+
+
+@check("DIST-HTTP-20", "DIST-HTTP-21", "DIST-HTTP-22", "SEC-80", needs_process=True)
+def a_trusted_proxy_is_believed(context):
+    name = context.name()
+    cases = (({"Forwarded": 'proto=https;host="r.example:8443"'}, "https://r.example:8443"),
+             ({"X-Forwarded-Proto": "https", "X-Forwarded-Host": "r.example"}, "https://r.example"),
+             ({"X-Forwarded-Proto": "https", "Host": "r.example:8443"}, "https://r.example:8443"),
+             ({"X-Forwarded-Prefix": "/images"}, "/images"),
+             ({"X-Forwarded-Host": "r.example/evil?"}, ""),
+             ({}, ""))
+    with server_with(context, HTTP_TRUSTED_PROXIES="10.0.0.0/8, 127.0.0.1",
+                     HTTP_LIMITS_CONNECTIONS_PER_ADDRESS="1") as server:
+        behind, another = (type(context)(server.http_addr, server) for _ in range(2))
+        expect(another.ask("GET", "/v2/"), 200)  # a second connection of the proxy's address
+        for claims, base in cases:
+            answer = expect(behind.ask("POST", f"/v2/{name}/blobs/uploads/", claims), 202)
+            assert answer.header("location").startswith(base + "/v2/"), (claims, answer)
+        expect(behind.ask("GET", "/v2/", {"X-Forwarded-For": "198.51.100.66, 203.0.113.9, 10.1.2.3"}), 200)
+        expect(behind.ask("GET", "/v2/"), 200)  # the line of the request before is written
+        log = server.log_path.read_text()
+        assert '"remote_ip":"203.0.113.9"' in log and "198.51.100.66" not in log, log[-2000:]
+        behind.push_image(name, "v1")
+        behind.push_image(name, "v2")
+        page = expect(behind.ask("GET", f"/v2/{name}/tags/list?n=1", {"X-Forwarded-Host": "r.example"}), 200)
+        assert page.header("link").startswith(f"<http://r.example/v2/{name}/tags/list?"), page
+
+
+@check("DIST-CORS-01", "DIST-CORS-02", "DIST-CORS-03", "SEC-104", needs_process=True)
+def pages_of_listed_origins_may_read(context):
+    name = context.name()
+    ours, theirs = {"Origin": "https://pages.example"}, {"Origin": "https://evil.example"}
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    with server_with(context, HTTP_CORS_ORIGINS="https://pages.example,http://localhost:3000") as server:
+        on = type(context)(server.http_addr, server)
+        on.push_image(name, "v1")
+        for path, status in (("/v2/", 200), (f"/v2/{name}/manifests/v1", 200), (f"/v2/{name}/manifests/none", 404)):
+            answer = expect(on.ask("GET", path, ours), status)
+            header_is(answer, "access-control-allow-origin", "https://pages.example")
+            header_is(answer, "access-control-allow-credentials", None)
+            assert "Docker-Content-Digest" in answer.header("access-control-expose-headers")
+            assert "Origin" in answer.header_all("vary"), answer
+            answer = expect(on.ask("GET", path, theirs), status)
+            header_is(answer, "access-control-allow-origin", None)
+            assert "Origin" in answer.header_all("vary"), answer
+        for origin in ("null", "*", "https://pages.example.evil.example", "http://pages.example", "https://PAGES.example"):
+            header_is(on.ask("GET", "/v2/", {"Origin": origin}), "access-control-allow-origin", None)
+        preflight = expect(on.ask("OPTIONS", f"/v2/{name}/manifests/v1", {**ours, **asked}), 204)
+        header_is(preflight, "access-control-allow-origin", "https://pages.example")
+        header_is(preflight, "access-control-allow-methods", "GET, HEAD, OPTIONS, DELETE")
+        header_is(preflight, "access-control-max-age", "600")
+        assert "Authorization" in preflight.header("access-control-allow-headers")
+        refused(on.ask("OPTIONS", f"/v2/{name}/manifests/v1", {**theirs, **asked}), 405, "UNSUPPORTED")
+        refused(on.ask("OPTIONS", f"/v2/{name}/manifests/v1", ours), 405, "UNSUPPORTED")
+    with server_with(context, HTTP_CORS_ORIGINS="https://pages.example", HTTP_CORS_WRITING="true") as server:
+        preflight = type(context)(server.http_addr, server).ask("OPTIONS", "/v2/", {**ours, **asked})
+        header_is(preflight, "access-control-allow-methods", "GET, HEAD, OPTIONS, DELETE, POST, PUT, PATCH")
+
+
+@check("DIST-DEL-06", needs_process=True)
+def deletion_can_be_switched_off(context):
+    name = context.name()
+    with server_with(context, DEFAULTS_DELETION="false") as server:
+        kept = type(context)(server.http_addr, server)
+        _, digest = kept.push_image(name, "v1")
+        blob = digest_of(b"kept")
+        expect(kept.client.put_blob(name, b"kept", blob), 201)
+        for path in (f"manifests/{digest}", "manifests/v1", f"blobs/{blob}"):
+            answer = kept.ask("DELETE", f"/v2/{name}/{path}")
+            refused(answer, 405, "UNSUPPORTED")
+            assert "DELETE" not in answer.header("allow"), answer
+            expect(kept.ask("GET", f"/v2/{name}/{path}"), 200)
+        location = expect(kept.client.start_upload(name), 202).header("location")
+        expect(kept.ask("DELETE", location), 204)

@@ -131,11 +131,23 @@ TEST(Config, RefusesWhatIsNotThereYet) {
     EXPECT_EQ(error_of("gc: { scrub_on_delete: true }"),
               "1 gc.scrub_on_delete: not there yet in this version: leave it out, or at `false`");
     EXPECT_EQ(error_of("oidc: []"), "1 oidc: not there yet in this version: leave it out");
-    EXPECT_EQ(error_of("http: { trusted_proxies: [10.0.0.0/8] }"),
-              "1 http.trusted_proxies: not there yet in this version: leave it out");
     EXPECT_EQ(error_of("projects: [{ name: a, repositories: [{ name: b, type: remote }] }]"),
               "1 projects[0].repositories[0].type: not there yet in this version: only `local` is "
               "accepted");
+}
+
+TEST(Config, ReadsLists) {
+    EXPECT_EQ(error_of("http: { trusted_proxies: [10.0.0.0/8, '::1'] }"), "errors: 0");
+    EXPECT_EQ(error_of("http: { trusted_proxies: [] }"), "errors: 0");
+    EXPECT_EQ(error_of("http: { trusted_proxies: [10.0.0.0/33] }"),
+              "1 http.trusted_proxies: `10.0.0.0/33` is not an address or a network such as "
+              "192.0.2.0/24");
+    EXPECT_EQ(error_of("http: { trusted_proxies: [[10.0.0.1]] }"),
+              "1 http.trusted_proxies: takes a list of values");
+    EXPECT_EQ(error_of("http: { cors: { origins: ['*'] } }"),
+              "1 http.cors.origins: `*` is not an origin: https://, a host in small letters, "
+              "perhaps a port; "
+              "neither `*` nor `null`");
 }
 
 TEST(Config, RefusesNamesThatAreNone) {
