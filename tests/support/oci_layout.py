@@ -77,6 +77,23 @@ class Layout:
         self.add_tag(tag, made)
         return made
 
+    def add_attested_index(self, tag, seed, architectures=("amd64", "arm64")):
+        """An index as buildx lays it out: behind each image an attestation manifest that names it."""
+        children = [self.add_image(seed, architecture) for architecture in architectures]
+        for child in list(children):
+            statement = json.dumps({"_type": "https://in-toto.io/Statement/v0.1", "subject": [{"digest": child["digest"]}]})
+            layer = self.add_blob(statement.encode(), "application/vnd.in-toto+json",
+                                  annotations={"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"})
+            config = {"architecture": "unknown", "os": "unknown", "config": {},
+                      "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}
+            manifest = image_manifest(self.add_blob(json.dumps(config).encode(), CONFIG_TYPE), [layer])
+            children.append(self.add_blob(manifest, OCI_MANIFEST, platform={"architecture": "unknown", "os": "unknown"},
+                                          annotations={"vnd.docker.reference.type": "attestation-manifest",
+                                                       "vnd.docker.reference.digest": child["digest"]}))
+        made = self.add_blob(image_index(children), OCI_INDEX)
+        self.add_tag(tag, made)
+        return made
+
     def closure(self, digest):
         """All digests reachable from a manifest or index, itself included; their bytes are verified."""
         content = self.read_blob(digest)
