@@ -14,8 +14,13 @@ namespace {
 
 const std::map<std::string, Kind> kKinds = {{"push-large", Kind::push_large},
                                             {"push-small", Kind::push_small},
+                                            {"push-image", Kind::push_image},
                                             {"get-manifest", Kind::get_manifest},
-                                            {"get-blob", Kind::get_blob}};
+                                            {"head", Kind::head},
+                                            {"get-blob", Kind::get_blob},
+                                            {"ranges", Kind::ranges},
+                                            {"list-tags", Kind::list_tags},
+                                            {"mixed", Kind::mixed}};
 const std::map<std::string, Form> kForms = {
     {"put", Form::put}, {"stream", Form::stream}, {"chunks", Form::chunks}};
 
@@ -52,7 +57,9 @@ int run_main(int argc, char** argv) {
     std::string workload;
     std::string form = "put";
     std::string server;
-    app.add_option("workload", workload, "push-large, push-small, get-manifest, get-blob")
+    app.add_option("workload", workload,
+                   "push-large, push-small, push-image, get-manifest, head, get-blob, ranges, "
+                   "list-tags, mixed")
         ->required()
         ->check(CLI::IsMember(kKinds));
     app.add_option("--server", server, "IPv4:port")->required();
@@ -62,10 +69,14 @@ int run_main(int argc, char** argv) {
     app.add_option("--count", options.operations, "operations in all");
     app.add_option("--clients", options.clients, "connections, a thread each")
         ->check(CLI::Range(1, 1024));
+    app.add_option("--tags", options.tags, "list-tags: tags of the image")
+        ->check(CLI::Range(1, 1000000));
+    app.add_option("--layers", options.layers, "push-image: layers of an image")
+        ->check(CLI::Range(1, 1000));
     app.add_option("--form", form, "push-large: put, stream or chunks")
         ->check(CLI::IsMember(kForms));
     app.add_option("--seed", options.seed, "names the contents; default: the time");
-    app.add_flag("--verify", options.verify, "hash what a GET brings and compare");
+    app.add_flag("--verify", options.verify, "hash, compare or count what is read");
     CLI11_PARSE(app, argc, argv);
 
     const auto colon = server.rfind(':');

@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kBlockBytes = 1_MiB;
 constexpr std::uint64_t kChunkBytes = 16_MiB;  // of Form::chunks
 constexpr std::string_view kOctets = "Content-Type: application/octet-stream\r\n";
+constexpr std::uint64_t kRangeBytes = 64_KiB;
 constexpr std::string_view kManifestType = "application/vnd.oci.image.manifest.v1+json";
 
 // One random block repeated, each repetition begun with seed and number: cheap, and no two blobs
@@ -87,7 +88,86 @@ public:
                           .body_size_bytes = content.size_bytes() - sent};
         const Answer done =
             connection_.ask(put, [&](std::uint64_t offset) { return content.piece(offset); });
-        return done.status == 201 ? "" : "PUT: " + std::to_string(done.status);
+        if (done.status != 201) return "PUT: " + std::to_string(done.status);
+        payload_bytes_ += content.size_bytes();
+        return "";
+    }
+
+    // What a HEAD of the manifest says is there.
+    std::string head(const std::string& target) {
+        const std::string accept = "Accept: " + std::string{kManifestType} + "\r\n";
+        const Answer got =
+            connection_.ask({.method = "HEAD", .target = target, .extra_headers = accept});
+        return got.status == 200 ? "" : "HEAD: " + std::to_string(got.status);
+    }
+
+    std::string get_range(const std::string& target, Content& content, std::uint64_t offset) {
+        const auto size = std::min(kRangeBytes, content.size_bytes() - offset);
+        const std::string range = "Range: bytes=" + std::to_string(offset) + "-" +
+                                  std::to_string(offset + size - 1) + "\r\n";
+        std::uint64_t at = offset;
+        bool equal = true;
+        HttpConnection::Sink sink;
+        if (options_.verify) {
+            sink = [&](ByteView piece) {
+                while (!piece.empty() && at < offset + size) {
+                    auto wanted = content.piece(at);
+                    wanted = wanted.first(std::min(wanted.size(), piece.size()));
+                    equal = equal && std::equal(wanted.begin(), wanted.end(), piece.begin());
+                    piece = piece.subspan(wanted.size());
+                    at += wanted.size();
+                }
+                equal = equal && piece.empty();
+            };
+        }
+        const Answer got =
+            connection_.ask({.method = "GET", .target = target, .extra_headers = range}, {}, sink);
+        payload_bytes_ += got.body_size_bytes;
+        if (got.status != 206) return "GET range: " + std::to_string(got.status);
+        if (options_.verify && (!equal || at != offset + size)) return "GET range: wrong bytes";
+        return "";
+    }
+
+    // Counts the names in the list: each stands between quotes, as do the list's two keys and the image's name.
+    std::string list_tags(std::uint64_t tags) {
+        std::uint64_t quotes = 0;
+        const auto sink = [&](ByteView piece) {
+            quotes += static_cast<std::uint64_t>(
+                std::count(piece.begin(), piece.end(), static_cast<std::byte>('"')));
+        };
+        const Answer got = connection_.ask(
+            {.method = "GET", .target = "/v2/" + options_.name + "/tags/list"}, {}, sink);
+        payload_bytes_ += got.body_size_bytes;
+        if (got.status != 200) return "GET tags: " + std::to_string(got.status);
+        if (options_.verify && quotes != 2 * (tags + 3)) return "GET tags: not all of them";
+        return "";
+    }
+
+    // Layers, config and manifest under a tag of its own.
+    std::string push_image(std::uint64_t number) {
+        std::string layers;
+        std::string config;
+        for (unsigned i = 0; i <= options_.layers; ++i) {
+            const bool is_config = i == options_.layers;
+            Content content{mix64(options_.seed, number * 1024 + i + 1),
+                            is_config ? 1000 : options_.size_bytes};
+            const auto digest = content.digest();
+            if (auto error = push(content, digest); !error.empty()) return error;
+            const auto descriptor = R"({"mediaType":"application/octet-stream","digest":")" +
+                                    digest + R"(","size":)" + std::to_string(content.size_bytes()) +
+                                    "}";
+            if (is_config) {
+                config = descriptor;
+            } else {
+                layers += (layers.empty() ? "" : ",") + descriptor;
+            }
+        }
+        return put_manifest("image-" + std::to_string(number), manifest_of(config, layers));
+    }
+
+    static std::string manifest_of(const std::string& config, const std::string& layers) {
+        return R"({"schemaVersion":2,"mediaType":")" + std::string{kManifestType} +
+               R"(","config":)" + config + R"(,"layers":[)" + layers + "]}";
     }
 
     std::string get(const std::string& target, const std::string& digest) {
@@ -97,6 +177,7 @@ public:
         const std::string accept = "Accept: " + std::string{kManifestType} + "\r\n";
         const Answer got =
             connection_.ask({.method = "GET", .target = target, .extra_headers = accept}, {}, sink);
+        payload_bytes_ += got.body_size_bytes;
         if (got.status != 200) return "GET: " + std::to_string(got.status);
         if (options_.verify && hasher.digest().to_string() != digest) return "GET: wrong bytes";
         return "";
@@ -115,6 +196,8 @@ public:
     }
 
     unsigned number() const { return number_; }
+    // Of blobs pushed and of bodies read.
+    std::uint64_t payload_bytes() const { return payload_bytes_; }
 
 private:
     Answer patch(const std::string& location, Content& content, std::uint64_t begin,
@@ -137,34 +220,59 @@ private:
     unsigned number_;
     HttpConnection connection_;
     std::string uploads_;
+    std::uint64_t payload_bytes_ = 0;
 };
 
 // What one operation works on; prepared before the clock starts.
-struct Prepared {
-    std::string target;
+struct Target {
+    std::string path;
     std::string digest;
+};
+struct Prepared {
+    Target manifest;
+    Target blob;
     std::string failure;
 };
 
-Prepared prepare(const Options& options) {
-    if (options.kind == Kind::push_small || options.kind == Kind::push_large) return {};
-    Client client{options, 0};
-    const bool is_manifest = options.kind == Kind::get_manifest;
-    Content content{options.seed, is_manifest ? 1000 : options.size_bytes};
-    Prepared prepared{.target = {}, .digest = content.digest(), .failure = {}};
-    prepared.failure = client.push(content, prepared.digest);
-    prepared.target = "/v2/" + options.name + "/blobs/" + prepared.digest;
-    if (!prepared.failure.empty() || !is_manifest) return prepared;
-
-    const std::string descriptor = R"({"mediaType":"application/octet-stream","digest":")" +
-                                   prepared.digest + R"(","size":1000})";
+Prepared prepare_manifest(const Options& options, Client& client) {
+    Content content{options.seed, 1000};
+    const auto digest = content.digest();
+    Prepared prepared;
+    prepared.failure = client.push(content, digest);
+    if (!prepared.failure.empty()) return prepared;
+    const std::string descriptor =
+        R"({"mediaType":"application/octet-stream","digest":")" + digest + R"(","size":1000})";
     std::string layers = descriptor;
     for (int i = 1; i < 8; ++i) layers += "," + descriptor;
-    const std::string body = R"({"schemaVersion":2,"mediaType":")" + std::string{kManifestType} +
-                             R"(","config":)" + descriptor + R"(,"layers":[)" + layers + "]}";
+    const auto body = Client::manifest_of(descriptor, layers);
     prepared.failure = client.put_manifest("latest", body);
-    prepared.target = "/v2/" + options.name + "/manifests/latest";
-    prepared.digest = Digest::of(DigestAlgorithm::sha256, as_bytes(body)).to_string();
+    for (std::uint64_t tag = 1; tag < options.tags && options.kind == Kind::list_tags; ++tag) {
+        if (!prepared.failure.empty()) break;
+        prepared.failure = client.put_manifest("t" + std::to_string(tag), body);
+    }
+    prepared.manifest = {"/v2/" + options.name + "/manifests/latest",
+                         Digest::of(DigestAlgorithm::sha256, as_bytes(body)).to_string()};
+    return prepared;
+}
+
+bool reads_blob(Kind kind) {
+    return kind == Kind::get_blob || kind == Kind::ranges || kind == Kind::mixed;
+}
+
+bool reads_manifest(Kind kind) {
+    return kind == Kind::get_manifest || kind == Kind::head || kind == Kind::list_tags ||
+           kind == Kind::mixed;
+}
+
+Prepared prepare(const Options& options) {
+    Client client{options, 0};
+    Prepared prepared;
+    if (reads_manifest(options.kind)) prepared = prepare_manifest(options, client);
+    if (!prepared.failure.empty() || !reads_blob(options.kind)) return prepared;
+    Content content{mix64(options.seed, 0), options.size_bytes};
+    const auto digest = content.digest();
+    prepared.failure = client.push(content, digest);
+    prepared.blob = {"/v2/" + options.name + "/blobs/" + digest, digest};
     return prepared;
 }
 
@@ -189,6 +297,43 @@ public:
     }
 
 private:
+    // Of a mix: which one the i-th operation is.
+    Kind kind_of(std::uint64_t i) const {
+        if (options_.kind != Kind::mixed) return options_.kind;
+        switch (i % 10) {
+            case 3:
+                return Kind::head;
+            case 5:
+            case 8:
+                return Kind::get_blob;
+            case 9:
+                return Kind::push_small;
+            default:
+                return Kind::get_manifest;
+        }
+    }
+
+    std::string operate(Client& client, Kind kind, std::uint64_t i, Content& content,
+                        const std::string& digest) const {
+        switch (kind) {
+            case Kind::push_image:
+                return client.push_image(i);
+            case Kind::get_manifest:
+                return client.get(prepared_.manifest.path, prepared_.manifest.digest);
+            case Kind::head:
+                return client.head(prepared_.manifest.path);
+            case Kind::get_blob:
+                return client.get(prepared_.blob.path, prepared_.blob.digest);
+            case Kind::ranges:
+                return client.get_range(prepared_.blob.path, content,
+                                        mix64(options_.seed, i) % content.size_bytes());
+            case Kind::list_tags:
+                return client.list_tags(options_.tags);
+            default:
+                return client.push(content, digest);
+        }
+    }
+
     void work(unsigned number) {
         Client client{options_, number};
         std::vector<std::uint64_t> latencies;
@@ -197,13 +342,13 @@ private:
         std::uint64_t first = ~std::uint64_t{0};
         std::uint64_t last = 0;
         for (std::uint64_t i = next_++; i < options_.operations; i = next_++) {
-            Content content{mix64(options_.seed, i + 1), options_.size_bytes};
-            const bool pushes =
-                options_.kind == Kind::push_small || options_.kind == Kind::push_large;
-            const std::string digest = pushes ? content.digest() : prepared_.digest;
+            const Kind kind = kind_of(i);
+            const bool pushes = kind == Kind::push_small || kind == Kind::push_large;
+            // Of a range the content is compared; the digest of a push is the client's own work.
+            Content content{mix64(options_.seed, pushes ? i + 1 : 0), options_.size_bytes};
+            const std::string digest = pushes ? content.digest() : std::string{};
             const std::uint64_t begin = now_us();
-            const std::string error =
-                pushes ? client.push(content, digest) : client.get(prepared_.target, digest);
+            const std::string error = operate(client, kind, i, content, digest);
             const std::uint64_t end = now_us();
             latencies.push_back(end - begin);
             first = std::min(first, begin);
@@ -215,7 +360,7 @@ private:
         }
         const std::lock_guard lock{mutex_};
         outcome_.operations += latencies.size();
-        outcome_.bytes += latencies.size() * options_.size_bytes;
+        outcome_.bytes += client.payload_bytes();
         outcome_.failures += failures;
         if (outcome_.first_failure.empty()) outcome_.first_failure = failure;
         outcome_.latencies_us.insert(outcome_.latencies_us.end(), latencies.begin(),

@@ -11,7 +11,17 @@
 
 namespace orbitalreg::load {
 
-enum class Kind { push_large, push_small, get_manifest, get_blob };
+enum class Kind {
+    push_large,
+    push_small,
+    push_image,  // config, layers, manifest
+    get_manifest,
+    head,  // of a manifest by tag, as clients ask before they pull
+    get_blob,
+    ranges,     // a piece at a random place of a blob
+    list_tags,  // all tags of an image, one list
+    mixed,      // of ten: six manifests, one HEAD, two blobs, one small push
+};
 // How a large blob is sent: POST and one PUT; POST, one streamed PATCH, PUT; POST, PATCHes of 16
 // MiB, PUT.
 enum class Form { put, stream, chunks };
@@ -24,8 +34,10 @@ struct Options {
     std::uint64_t size_bytes = 4096;
     std::uint64_t operations = 1000;  // in all, over all clients
     unsigned clients = 1;
-    bool verify = false;     // get_blob: hash what arrives and compare
-    std::uint64_t seed = 0;  // contents differ between seeds
+    std::uint64_t tags = 10000;  // list_tags: of the image
+    unsigned layers = 3;         // push_image: of each image, of size_bytes each
+    bool verify = false;         // hash, compare or count what arrives
+    std::uint64_t seed = 0;      // contents differ between seeds
 };
 
 struct Outcome {
