@@ -87,7 +87,7 @@ std::optional<SessionClaims> SessionTokens::verify(std::string_view token, const
 
 std::string uuid_text(const SessionId& session) {
     auto text = to_hex(session);
-    for (const std::size_t dash : {8, 13, 18, 23}) text.insert(dash, 1, '-');
+    for (const std::size_t dash : {8U, 13U, 18U, 23U}) text.insert(dash, 1, '-');
     return text;
 }
 

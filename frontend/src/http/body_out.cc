@@ -47,7 +47,8 @@ Awaitable<bool> send_part(ResponseWriter& writer, BodySource& source, const Body
     writer.queue(part.before);
     std::uint64_t done = 0;
     while (done < part.size) {
-        const auto length = std::min(part.size - done, kPieceBytesMax);
+        const auto piece_max = outcome.body_bytes < kRampBytes ? kFirstPieceBytes : kPieceBytesMax;
+        const auto length = std::min(part.size - done, piece_max);
         auto piece = co_await source.read(part.offset + done, length);
         if (!piece) {
             outcome.source_error = piece.error();

@@ -3,7 +3,8 @@
 // them. A source that fails before the header was sent leaves room for another answer; afterwards the caller cuts the
 // connection, so that no peer takes what it got for the whole (REL-10, DIST-BLOB-22).
 //
-// Limits   one piece at a time, of at most kPieceBytesMax (SEC-82).
+// Limits   one piece at a time, of at most kPieceBytesMax (SEC-82); of kFirstPieceBytes until kRampBytes were taken, so that
+//          a peer that takes little holds little.
 
 #include "http/response.h"
 #include "net/connection.h"
@@ -11,6 +12,9 @@
 namespace orbitalreg::frontend {
 
 inline constexpr std::uint64_t kPieceBytesMax = 512_KiB;
+inline constexpr std::uint64_t kFirstPieceBytes = 64_KiB;
+// More than a socket holds for a peer that does not read: kUnsentBytesMax and what is under way.
+inline constexpr std::uint64_t kRampBytes = 512_KiB;
 
 struct SendOutcome {
     bool header_sent = false;

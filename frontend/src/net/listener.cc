@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -18,6 +19,7 @@ using tcp = asio::ip::tcp;
 
 constexpr auto kResume = asio::as_tuple(asio::use_awaitable);
 constexpr int kBacklog = 1024;
+constexpr int kUnsentBytesMax = 256 * 1024;
 // How long accepting pauses when descriptors have run out; others end meanwhile.
 constexpr std::chrono::milliseconds kShortagePause{100};
 
@@ -29,6 +31,12 @@ bool is_shortage(const ErrorCode& ec) noexcept {
 }
 
 int open_reserve() noexcept { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+// What the kernel keeps for a peer that does not read; where it is not taken, the socket's buffer is the limit.
+void limit_unsent(int fd) noexcept {
+    const int bytes = kUnsentBytesMax;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
 
 Result<void> set_reuse_port(int fd) noexcept {
     const int on = 1;
@@ -172,6 +180,7 @@ void Listener::take(tcp::socket socket) {
     auto address = peer.address().to_string();
     if (!make_room(address)) return;
     socket.set_option(tcp::no_delay{true}, ec);
+    limit_unsent(socket.native_handle());
     running_.fetch_add(1, std::memory_order_acq_rel);
     sessions_.emplace_back(std::move(socket), std::move(address), environment_, tls_);
     asio::co_spawn(executor_, run_session(this, std::prev(sessions_.end())), asio::detached);
