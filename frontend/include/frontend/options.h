@@ -68,6 +68,16 @@ struct TlsOptions {
     friend bool operator==(const TlsOptions&, const TlsOptions&) = default;
 };
 
+// Of one address (SEC-109).
+struct RateOptions {
+    std::uint32_t requests_per_second =
+        0;                    // reads and new uploads, averaged over ten seconds; 0: no limit
+    std::uint64_t pulls = 0;  // manifests read in a window; 0: no limit
+    std::chrono::milliseconds pull_window{6 * 3'600'000LL};
+
+    friend bool operator==(const RateOptions&, const RateOptions&) = default;
+};
+
 // Pages of other origins (DIST-CORS-01).
 struct CorsOptions {
     std::vector<std::string> origins;            // exact; none: no page may
@@ -84,6 +94,7 @@ struct ServerOptions {
     std::string external_url;  // scheme, host and perhaps a path prefix; empty: relative URLs
     std::vector<std::string> trusted_proxies;  // networks whose forwarded headers are believed
     CorsOptions cors;
+    RateOptions rates;
     bool mount_without_from = true;
     bool deletion = true;  // of manifests, tags and blobs by clients
     HttpLimits limits;

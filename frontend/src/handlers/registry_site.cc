@@ -53,6 +53,29 @@ Handler handler_of(Route route) noexcept {
     return nullptr;
 }
 
+// DIST-RATE-02, DIST-PING-07: not what belongs to an upload that is under way, not a manifest that ends a push, not ping.
+bool is_rated(const Exchange& exchange) noexcept {
+    const Method method = exchange.head.method;
+    switch (exchange.match.route) {
+        case Route::uploads:
+            return method == Method::post;
+        case Route::blob:
+        case Route::manifest:
+        case Route::tags:
+        case Route::referrers:
+        case Route::catalog:
+            return method != Method::put;
+        default:
+            return false;
+    }
+}
+
+Response too_many(std::string_view what, std::uint64_t wait_s) {
+    auto response = error_response(429, "TOOMANYREQUESTS", what);
+    response.headers.add("Retry-After", wait_s);
+    return response;
+}
+
 std::string_view fault_message(Target::Fault fault) noexcept {
     switch (fault) {
         case Target::Fault::not_a_path:
@@ -90,13 +113,44 @@ std::optional<Response> RegistrySite::refuse_deletion(const Exchange& exchange) 
     return response;
 }
 
+std::optional<Response> RegistrySite::refuse_rate(const Exchange& exchange,
+                                                  std::optional<RateLimits::Pulls>& pulls) {
+    if (!is_rated(exchange)) return std::nullopt;
+    const auto now = clock_.steady_ns();
+    if (const auto wait_s = rates_.request(exchange.client_address, now))
+        return too_many("too many requests from this address", *wait_s);
+    const Method method = exchange.head.method;
+    if (!rates_.limits_pulls() || exchange.match.route != Route::manifest ||
+        (method != Method::get && method != Method::head))
+        return std::nullopt;
+    pulls = rates_.pull(exchange.client_address, now, method == Method::get);
+    if (!pulls->wait_s) return std::nullopt;
+    auto response = too_many("no pulls are left to this address", *pulls->wait_s);
+    tell_pulls(*pulls, response.headers);
+    return response;
+}
+
+// DIST-RATE-03, and DIST-WARN-03 when a tenth or less is left.
+void RegistrySite::tell_pulls(const RateLimits::Pulls& pulls, Headers& headers) const {
+    const auto window = ";w=" + std::to_string(rates_.window_s());
+    headers.add("RateLimit-Limit", std::to_string(rates_.pulls_max()) + window);
+    headers.add("RateLimit-Remaining", std::to_string(pulls.remaining) + window);
+    if (pulls.remaining > rates_.pulls_max() / 10) return;
+    headers.add_warning(std::to_string(pulls.remaining) + " of " +
+                        std::to_string(rates_.pulls_max()) + " pulls are left to this address");
+}
+
 Awaitable<Response> RegistrySite::answer(Exchange& exchange) {
     if (auto preflight = answer_preflight(services_.options.cors, exchange.head))
         co_return std::move(*preflight);
     if (auto refused = refuse_route(exchange)) co_return std::move(*refused);
     if (auto refused = refuse_deletion(exchange)) co_return std::move(*refused);
     const Handler handler = handler_of(exchange.match.route);
-    co_return co_await handler(services_, exchange);
+    std::optional<RateLimits::Pulls> pulls;
+    if (auto refused = refuse_rate(exchange, pulls)) co_return std::move(*refused);
+    auto response = co_await handler(services_, exchange);
+    if (pulls) tell_pulls(*pulls, response.headers);
+    co_return response;
 }
 
 void RegistrySite::decorate(const Exchange& exchange, Headers& headers) const {

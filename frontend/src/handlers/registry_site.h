@@ -1,15 +1,17 @@
 #pragma once
 // RegistrySite answers on the main address: routes to handlers, and what every answer of the API carries.
 
+#include "base/clock.h"
 #include "handlers/services.h"
+#include "http/rate_limits.h"
 
 namespace orbitalreg::frontend {
 
 class RegistrySite final : public Site {
 public:
     RegistrySite(engine::Registry& registry, engine::Upkeep& upkeep, const ServerOptions& options,
-                 Random& random) noexcept
-        : services_{registry, upkeep, options, random} {}
+                 Random& random, const Clock& clock) noexcept
+        : services_{registry, upkeep, options, random}, rates_{options.rates}, clock_{clock} {}
 
     const ServerOptions& options() const noexcept override { return services_.options; }
     RouteMatch match(const Target& target) const override { return match_registry(target); }
@@ -19,7 +21,14 @@ public:
 private:
     std::optional<Response> refuse_deletion(const Exchange& exchange) const;
 
+    // 429 where an address asks too often (DIST-RATE-01); `pulls` is what the answer is to tell.
+    std::optional<Response> refuse_rate(const Exchange& exchange,
+                                        std::optional<RateLimits::Pulls>& pulls);
+    void tell_pulls(const RateLimits::Pulls& pulls, Headers& headers) const;
+
     Services services_;
+    RateLimits rates_;
+    const Clock& clock_;
 };
 
 // 404 for a path that is none, 405 with `Allow` for a method that the route lacks (DIST-GEN-08); nothing when the route

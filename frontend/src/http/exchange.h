@@ -28,6 +28,7 @@ struct Exchange {
     BodyIn& body;
     const std::string& request_id;
     AccessNotes notes;
+    const std::string& client_address;  // whom limits count
 };
 
 class Site {

@@ -7,6 +7,8 @@
 namespace orbitalreg::frontend {
 namespace {
 
+constexpr std::size_t kWarningBytesMax = 4096;  // of all values in one answer
+
 bool is_value_character(char c) noexcept { return c == ' ' || is_visible_ascii(c); }
 
 }  // namespace
@@ -18,6 +20,18 @@ void Headers::add(std::string_view name, std::string_view value) {
         return;
     }
     fields_.push_back({std::string{name}, std::string{value}});
+}
+
+void Headers::add_warning(std::string_view text) {
+    std::string value = "299 - \"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') value += '\\';
+        value += is_value_character(c) ? c : '?';
+    }
+    value += '"';
+    if (warning_bytes_ + value.size() > kWarningBytesMax) return;
+    warning_bytes_ += value.size();
+    add("Warning", value);
 }
 
 void Headers::put_before_paths(std::string_view base) {

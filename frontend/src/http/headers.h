@@ -15,6 +15,8 @@ public:
     void add(std::string_view name, std::string_view value);
     void add(std::string_view name, std::uint64_t value) { add(name, std::to_string(value)); }
 
+    // `Warning: 299 - "text"` (DIST-WARN-01); left out where the sum of all would pass 4096 bytes (DIST-WARN-02).
+    void add_warning(std::string_view text);
     // `base` before the paths of Location and Link, where the client sees this server elsewhere.
     void put_before_paths(std::string_view base);
 
@@ -29,6 +31,7 @@ private:
         std::string value;
     };
     std::vector<Field> fields_;
+    std::size_t warning_bytes_ = 0;
     bool unsafe_ = false;
 };
 

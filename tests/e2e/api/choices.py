@@ -207,3 +207,45 @@ def deletion_can_be_switched_off(context):
             expect(kept.ask("GET", f"/v2/{name}/{path}"), 200)
         location = expect(kept.client.start_upload(name), 202).header("location")
         expect(kept.ask("DELETE", location), 204)
+
+
+@check("DIST-RATE-01", "DIST-RATE-03", "DIST-WARN-01", "DIST-WARN-03", "SEC-109", needs_process=True)
+def pulls_of_an_address_are_limited(context):
+    name = context.name()
+    with server_with(context, HTTP_LIMITS_PULLS="10", HTTP_LIMITS_PULL_WINDOW="1h") as server:
+        limited = type(context)(server.http_addr, server)
+        _, digest = limited.push_image(name, "v1")
+        for left in range(10, 0, -1):
+            for _ in range(2):
+                head = expect(limited.ask("HEAD", f"/v2/{name}/manifests/v1"), 200)
+                header_is(head, "ratelimit-remaining", f"{left};w=3600")
+            answer = expect(limited.ask("GET", f"/v2/{name}/manifests/{'v1' if left % 2 else digest}"), 200)
+            header_is(answer, "ratelimit-limit", "10;w=3600")
+            header_is(answer, "ratelimit-remaining", f"{left - 1};w=3600")
+            warning = f'299 - "{left - 1} of 10 pulls are left to this address"' if left <= 2 else None
+            header_is(answer, "warning", warning)
+        answer = limited.ask("GET", f"/v2/{name}/manifests/v1")
+        refused(answer, 429, "TOOMANYREQUESTS")
+        assert 1 <= int(answer.header("retry-after")) <= 3600, answer
+        header_is(answer, "ratelimit-remaining", "0;w=3600")
+        limited.push_image(name, "v2")
+        expect(limited.ask("GET", f"/v2/{name}/tags/list"), 200)
+
+
+@check("DIST-RATE-01", "DIST-RATE-02", "DIST-PING-07", "SEC-109", needs_process=True)
+def requests_of_an_address_are_limited_but_uploads_go_on(context):
+    name = context.name()
+    with server_with(context, HTTP_LIMITS_REQUESTS_PER_SECOND="1") as server:
+        limited = type(context)(server.http_addr, server)
+        location = expect(limited.client.start_upload(name), 202).header("location")
+        answers = [limited.ask("GET", f"/v2/{name}/tags/list") for _ in range(50)]
+        late = [answer for answer in answers if answer.status == 429]
+        assert len(late) >= 30, [answer.status for answer in answers]
+        refused(late[0], 429, "TOOMANYREQUESTS")
+        assert int(late[0].header("retry-after")) >= 1, late[0]
+        for _ in range(50):
+            expect(limited.ask("GET", "/v2/"), 200)
+        content = b"pieces of an upload are not refused" * 50
+        for at in range(0, len(content), 70):
+            location = expect(limited.patch(location, content[at:at + 70]), 202).header("location")
+        expect(limited.finish(location, digest_of(content)), 201)
