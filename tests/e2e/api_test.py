@@ -13,10 +13,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import registry_process  # noqa: E402
-from api import blobs, choices, deletion, framing, general, listing, manifests, referrers, restart, uploads  # noqa: E402
+from api import blobs, choices, defences, deletion, framing, general, listing, manifests, referrers, restart, uploads  # noqa: E402
 from api.checks import CHECKS, Context  # noqa: E402
 
-ROOMS = (general, blobs, uploads, manifests, referrers, listing, deletion, choices, framing, restart)
+ROOMS = (general, blobs, uploads, manifests, referrers, listing, deletion, choices, defences, framing, restart)
 
 
 def run_check(check, context):

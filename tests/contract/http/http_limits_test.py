@@ -4,10 +4,12 @@
 What is a matter of seconds in production is set to fractions of one here.
 """
 
+import pathlib
 import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -259,6 +261,28 @@ def a_full_server_lets_the_idle_go(server):
         same(status_of(ask(small, "GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 200)
         for peer in peers:
             peer.close()
+
+
+@check("SEC-114")
+def nothing_of_memory_gets_out(server):
+    limits = (pathlib.Path("/proc") / str(server.pid) / "limits").read_text()
+    same(re.search(r"Max core file size +(\S+) +(\S+)", limits).groups(), ("0", "0"))
+    for path in ("/debug/", "/debug/pprof/heap", "/debug/core"):
+        same(server.get(server.admin_addr, path)[0], 404, path)
+        same(status_of(ask(server, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 404, path)
+    for method in ("POST", "PUT", "DELETE"):
+        with Connection(server.admin_addr) as client:
+            same(client.request(method, "/metrics").status, 405, method)
+
+
+@check("SEC-113")
+def the_program_is_hardened(server):
+    told = subprocess.run(["readelf", "--wide", "--file-header", "--program-headers", "--dynamic", "--dyn-syms", "--notes",
+                           server.binary], capture_output=True, text=True, check=True).stdout
+    for wanted in (r"Type: +DYN \(Position-Independent", r"GNU_RELRO", r"BIND_NOW|Flags: NOW", r"__stack_chk_fail",
+                   r"_chk@GLIBC"):
+        assert re.search(wanted, told), f"not hardened: {wanted}"
+    assert not re.search(r"GNU_STACK.* RWE ", told), "an executable stack"
 
 
 @check("REL-29")
