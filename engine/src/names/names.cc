@@ -104,6 +104,11 @@ Answer<RepositoryName> ruling_repository(const ImageName& image, std::string_vie
         return refuse(
             {Errc::name_unknown, "names need a project: try <host>/<project>/" + image.text()});
     }
+    // The rule's name goes into records, where a name has the limit of all names.
+    if (default_project.size() + 1 + image.text().size() > kImageNameSizeMax) {
+        return refuse({Errc::name_invalid, "the name is too long with its project, `" +
+                                               std::string{default_project} + '`'});
+    }
     return RepositoryName{std::string{default_project}, image.text()};
 }
 

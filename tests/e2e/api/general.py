@@ -153,6 +153,13 @@ def names_end_at_255_bytes(context):
     refused(context.ask("GET", f"/v2/{longest}/tags/list"), 404, "NAME_UNKNOWN")
     refused(context.ask("GET", f"/v2/{longest}x/tags/list"), 400, "NAME_INVALID")
     context.push_image(longest, "v1")
+    # One component is a name of the default project, which counts too.
+    alone = context.run_id.ljust(247, "x")
+    context.push_image(alone, "v1")
+    for more in ("y", "y" * 8):
+        refused(context.client.put_blob(alone + more, b"x", digest_of(b"x")), 400, "NAME_INVALID")
+        refused(context.client.start_upload(alone + more), 400, "NAME_INVALID")
+    expect(context.client.get_manifest(alone, "v1"), 200)
 
 
 @check("DIST-NAME-06")

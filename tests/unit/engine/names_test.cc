@@ -108,6 +108,9 @@ TEST(RulingRepository, IsTheFirstTwoComponents) {
     EXPECT_EQ(ruled("acme/internal/app/arm64", "").value().text(), "acme/internal");
     EXPECT_EQ(ruled("acme/app", "").value().text(), "acme/app");
     EXPECT_EQ(ruled("app", "library").value().text(), "library/app");
+    const std::string longest(kImageNameSizeMax - std::string{"library/"}.size(), 'a');
+    EXPECT_EQ(ruled(longest.c_str(), "library").value().text(), "library/" + longest);
+    EXPECT_EQ(ruled((longest + 'a').c_str(), "library").error().code, Errc::name_invalid);
     const auto unset = ruled("app", "");
     ASSERT_FALSE(unset);
     EXPECT_EQ(unset.error().code, Errc::name_unknown);
