@@ -15,6 +15,11 @@ constexpr std::size_t kBaseSizeMax = 255;
 constexpr unsigned kMappedBits = 96;  // before an IPv4 address that is mapped into IPv6
 
 std::optional<std::array<unsigned char, 16>> address_bytes(std::string_view text) {
+    // What the parser below reads as text ends at a NUL, and may name an interface.
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return std::string_view{"0123456789abcdefABCDEF.:"}.find(c) != std::string_view::npos;
+    });
+    if (!plain) return std::nullopt;
     ErrorCode ec;
     const auto address = asio::ip::make_address(std::string{text}, ec);
     if (ec) return std::nullopt;
