@@ -117,7 +117,11 @@ def main():
         step("nothing acknowledged is lost")
         same([kind for kind in seen if kind.startswith("status")], [], "answers that are errors")
         same(pusher.failures, [], "pushes of skopeo that failed")
-        same(seen["connection ended: ConnectionResetError"], 0, "connections cut in the middle")
+        # A connection that the kernel makes while the listener closes is reset, and no request of it was begun.
+        cut = [line for line in server.log_path.read_text().splitlines() if '"cut":"' in line and '"cut":""' not in line]
+        same(cut, [], "requests that were cut")
+        resets = sum(count for kind, count in seen.items() if kind.startswith("connection ended"))
+        same(resets <= options.restarts, True, f"{resets} connections ended without an answer")
     print("all steps passed")
     return 0
 

@@ -43,6 +43,7 @@ public:
     Awaitable<Result<void>> write(ByteView first, ByteView second = {});
 
     ReadBuffer& input() noexcept { return input_; }
+    const ReadBuffer& input() const noexcept { return input_; }
     PeerWatch& watch() noexcept { return watch_; }
     const PeerWatch& watch() const noexcept { return watch_; }
     const std::string& peer_address() const noexcept { return peer_address_; }

@@ -116,7 +116,19 @@ void Listener::cut_all() {
     asio::post(executor_, [this] { cut_here(); });
 }
 
+// Who has been connected by the kernel and waits to be accepted: closing the listener would reset them.
+void Listener::take_waiting() {
+    ErrorCode ec;
+    acceptor_.non_blocking(true, ec);
+    for (int i = 0; i < kBacklog && !ec; ++i) {
+        tcp::socket socket{executor_};
+        acceptor_.accept(socket, ec);
+        if (!ec) take(std::move(socket));
+    }
+}
+
 void Listener::stop_here() {
+    take_waiting();
     stopping_ = true;
     ErrorCode ignored;
     acceptor_.close(ignored);

@@ -42,6 +42,7 @@ private:
     Awaitable<void> wait_out_shortage();
     void take(asio::ip::tcp::socket socket);
     bool make_room(const std::string& address);
+    void take_waiting();
     void stop_here();
     void cut_here();
     void ended() noexcept { running_.fetch_sub(1, std::memory_order_acq_rel); }

@@ -77,7 +77,7 @@ Session::Session(asio::ip::tcp::socket socket, std::string peer_address,
 
 void Session::check_deadline(std::int64_t now_ns) noexcept {
     if (!connection_.open()) return;
-    if (stopping_ && idle() && now_ns - idle_since_ns() >= idle_while_stopping_ns()) {
+    if (stopping_ && waits_for_request() && now_ns - idle_since_ns() >= idle_while_stopping_ns()) {
         connection_.close();
         return;
     }
@@ -94,12 +94,14 @@ std::int64_t Session::idle_while_stopping_ns() const noexcept {
     return std::chrono::nanoseconds{environment_.site.options().times.idle_while_stopping}.count();
 }
 
+// Connected and silent is idle too. Its request may be on its way: to close at once would answer it with a reset.
+bool Session::waits_for_request() const noexcept {
+    return idle() ||
+           (connection_.watch().phase() == PeerWatch::Phase::header && connection_.input().empty());
+}
+
 void Session::begin_stop(std::int64_t now_ns) noexcept {
     stopping_ = true;
-    // Connected and silent is idle too: nobody waits for an answer.
-    const bool silent =
-        connection_.watch().phase() == PeerWatch::Phase::header && connection_.input().empty();
-    if (silent) connection_.close();
     // Who is still shaking hands has asked for nothing, and finds the next server when it tries again.
     if (connection_.watch().phase() == PeerWatch::Phase::handshake) connection_.cut();
     check_deadline(now_ns);

@@ -63,6 +63,8 @@ private:
     Awaitable<bool> send(Turn& turn, Response response);
     Awaitable<void> end_with_drain(bool peer_is_sending);
 
+    // Nothing of a request is here, the first one or a later one.
+    bool waits_for_request() const noexcept;
     std::int64_t idle_while_stopping_ns() const noexcept;
     bool keeps_alive(const Turn& turn, const Response& response) const noexcept;
     std::string render_head(const Turn& turn, const Response& response, bool keep_alive) const;

@@ -41,13 +41,13 @@ def connect(server, receive_buffer=None):
 
 def until_end(peer):
     """All bytes until the server ends or resets the connection."""
-    received = b""
+    received = []
     try:
         while piece := peer.recv(1 << 20):
-            received += piece
+            received.append(piece)
     except (ConnectionResetError, ssl.SSLEOFError):
         pass
-    return received
+    return b"".join(received)
 
 
 def ask(server, text, body=b""):
