@@ -85,6 +85,10 @@ int run_main(int argc, char** argv) {
         std::fprintf(stderr, "--server takes IPv4:port\n");
         return 3;
     }
+    if (options.size_bytes == 0 && kKinds.at(workload) == Kind::ranges) {
+        std::fprintf(stderr, "ranges takes a --size above 0\n");
+        return 3;
+    }
     options.server = {server.substr(0, colon), static_cast<std::uint16_t>(port)};
     options.kind = kKinds.at(workload);
     options.form = kForms.at(form);

@@ -341,14 +341,17 @@ private:
         std::uint64_t failures = 0;
         std::uint64_t first = ~std::uint64_t{0};
         std::uint64_t last = 0;
+        // What every reader of ranges compares with; made once, since it fills up to a block.
+        Content read{mix64(options_.seed, 0),
+                     options_.kind == Kind::ranges ? options_.size_bytes : 0};
         for (std::uint64_t i = next_++; i < options_.operations; i = next_++) {
             const Kind kind = kind_of(i);
             const bool pushes = kind == Kind::push_small || kind == Kind::push_large;
-            // Of a range the content is compared; the digest of a push is the client's own work.
-            Content content{mix64(options_.seed, pushes ? i + 1 : 0), options_.size_bytes};
-            const std::string digest = pushes ? content.digest() : std::string{};
+            // Content and digest of a push are the client's own work, before the clock starts.
+            Content pushed{mix64(options_.seed, i + 1), pushes ? options_.size_bytes : 0};
+            const std::string digest = pushes ? pushed.digest() : std::string{};
             const std::uint64_t begin = now_us();
-            const std::string error = operate(client, kind, i, content, digest);
+            const std::string error = operate(client, kind, i, pushes ? pushed : read, digest);
             const std::uint64_t end = now_us();
             latencies.push_back(end - begin);
             first = std::min(first, begin);

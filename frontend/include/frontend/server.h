@@ -69,7 +69,8 @@ public:
     const std::string& failed_address() const noexcept;
 
     void start();
-    // /readyz fails, nobody is accepted, idle connections close, the others end with the request they are in (REL-26). The
+    // /readyz fails, nobody new is accepted, the others end with the request they are in, and who is
+    // idle may send one more within HttpTimes::idle_while_stopping (REL-26). The
     // admin address goes on answering, so that who asks is told what happens.
     void begin_stop();
     // Resets what is left of the main address.
