@@ -38,6 +38,8 @@ std::uint64_t RateLimits::window_s() const noexcept {
 
 // Whoever has all tokens and no pull in its window is as one that never came.
 void RateLimits::forget_idle(std::int64_t now_ns) {
+    if (now_ns < next_sweep_ns_) return;
+    next_sweep_ns_ = now_ns + kSecond;
     const auto idle_ns = std::max(to_ns(options_.pull_window), kBurstSeconds * kSecond);
     std::erase_if(counts_, [&](const auto& entry) {
         return now_ns - entry.second.refilled_ns >= idle_ns &&

@@ -48,11 +48,13 @@ private:
     };
 
     Count& count_of(std::string_view address, std::int64_t now_ns);
+    // Looks at all, once a second at most: a crowd of new addresses does not pay for it one by one.
     void forget_idle(std::int64_t now_ns);
 
     const RateOptions options_;
     std::mutex mutex_;
     std::unordered_map<std::string, Count> counts_;
+    std::int64_t next_sweep_ns_ = 0;
 };
 
 }  // namespace orbitalreg::frontend
