@@ -1,7 +1,5 @@
 #include "http/rate_limits.h"
 
-#include "http/headers.h"
-
 #include <gtest/gtest.h>
 
 namespace orbitalreg::frontend {
@@ -57,23 +55,6 @@ TEST(RateLimits, AddressesAreBounded) {
     EXPECT_TRUE(limits.pull("new-3", 0, true).wait_s);
     EXPECT_EQ(limits.pull("new-4", 60 * kSecond, true).remaining, 1U);
     EXPECT_EQ(limits.pull("new-5", 60 * kSecond, true).remaining, 1U);
-}
-
-std::string rendered(const Headers& headers) {
-    std::string text;
-    headers.append_to(text);
-    return text;
-}
-
-// Goal: the form of DIST-WARN-01 and the sum of DIST-WARN-02.
-TEST(Headers, WarningsHaveTheirFormAndTheirSum) {
-    Headers headers;
-    headers.add_warning("say \"no\" \\ to\r\nX: y");
-    EXPECT_EQ(rendered(headers), "Warning: 299 - \"say \\\"no\\\" \\\\ to??X: y\"\r\n");
-    for (int i = 0; i < 10; ++i) headers.add_warning(std::string(1000, 'a'));
-    const auto text = rendered(headers);
-    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1 + 4);
-    EXPECT_FALSE(headers.unsafe());
 }
 
 }  // namespace

@@ -28,6 +28,17 @@ TEST(Headers, AreWrittenInOrder) {
     EXPECT_FALSE(headers.unsafe());
 }
 
+// Goal: the form of DIST-WARN-01 and the sum of DIST-WARN-02.
+TEST(Headers, WarningsHaveTheirFormAndTheirSum) {
+    Headers headers;
+    headers.add_warning("say \"no\" \\ to\r\nX: y");
+    EXPECT_EQ(text_of(headers), "Warning: 299 - \"say \\\"no\\\" \\\\ to??X: y\"\r\n");
+    for (int i = 0; i < 10; ++i) headers.add_warning(std::string(1000, 'a'));
+    const auto text = text_of(headers);
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1 + 4);
+    EXPECT_FALSE(headers.unsafe());
+}
+
 TEST(Headers, Sec85RefuseWhatEndsALine) {
     for (const std::string& value :
          {std::string{"a\rb"}, std::string{"a\nb"}, std::string{"a\0b", 3},
