@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-from client_tools import ContainersStorage, main, need, need_root_mount, same, step  # noqa: E402
+from client_tools import ContainersStorage, main, need, need_root_mount, same, step, version_of  # noqa: E402
 from registry_client import Connection, digest_of  # noqa: E402
 from seeded_content import content_range  # noqa: E402
 
@@ -89,4 +89,4 @@ def test(server, options):
 if __name__ == "__main__":
     need("buildah")
     need_root_mount()
-    sys.exit(main(test, __doc__))
+    sys.exit(main(test, __doc__, version_of("buildah")))

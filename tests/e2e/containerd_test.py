@@ -11,7 +11,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import registry_process  # noqa: E402
-from client_tools import main, need, run, same, step  # noqa: E402
+from client_tools import main, need, run, same, step, version_of  # noqa: E402
 from oci_layout import Layout  # noqa: E402
 from registry_client import Connection, digest_of  # noqa: E402
 
@@ -91,4 +91,4 @@ def test(server, options):
 
 if __name__ == "__main__":
     need("containerd", "ctr")
-    sys.exit(main(test, __doc__))
+    sys.exit(main(test, __doc__, version_of("ctr")))

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from client_tools import main, run, same, step  # noqa: E402
-from go_tools import go_tool  # noqa: E402
+from go_tools import go_tool, pinned_version  # noqa: E402
 from oci_layout import Layout, tar_bytes  # noqa: E402
 from registry_client import digest_of  # noqa: E402
 from seeded_content import content_range  # noqa: E402
@@ -52,4 +52,4 @@ def test(server, options):
 
 if __name__ == "__main__":
     go_tool("crane")
-    sys.exit(main(test, __doc__))
+    sys.exit(main(test, __doc__, pinned_version("crane")))

@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import registry_process  # noqa: E402
-from client_tools import ClientFailed, main, need, need_root_mount, run, same, step  # noqa: E402
+from client_tools import ClientFailed, main, need, need_root_mount, run, same, step, version_of  # noqa: E402
 from oci_layout import Layout, tar_bytes  # noqa: E402
 from registry_client import Connection, digest_of  # noqa: E402
 from seeded_content import content_range  # noqa: E402
@@ -183,4 +183,4 @@ def test(server, options):
 if __name__ == "__main__":
     need("dockerd", "docker")
     need_root_mount()
-    sys.exit(main(test, __doc__))
+    sys.exit(main(test, __doc__, version_of("docker")))

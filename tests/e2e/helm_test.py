@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from client_tools import main, run, same, step  # noqa: E402
-from go_tools import go_tool  # noqa: E402
+from go_tools import go_tool, pinned_version  # noqa: E402
 
 VERSIONS = ("0.1.0", "0.2.0+build.7")  # a plus sign is an underscore in the tag
 
@@ -45,4 +45,4 @@ def test(server, options):
 
 if __name__ == "__main__":
     go_tool("helm")
-    sys.exit(main(test, __doc__))
+    sys.exit(main(test, __doc__, pinned_version("helm")))

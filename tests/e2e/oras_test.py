@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from client_tools import main, run, same, step  # noqa: E402
-from go_tools import go_tool  # noqa: E402
+from go_tools import go_tool, pinned_version  # noqa: E402
 from seeded_content import content_range  # noqa: E402
 
 ARTIFACT, SBOM, SIGNATURE = "application/vnd.test.artifact", "application/vnd.test.sbom", "application/vnd.test.signature"
@@ -71,4 +71,4 @@ def test(server, options):
 
 if __name__ == "__main__":
     go_tool("oras")
-    sys.exit(main(test, __doc__))
+    sys.exit(main(test, __doc__, pinned_version("oras")))

@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-from client_tools import main, need, run, same, step  # noqa: E402
+from client_tools import main, need, run, same, step, version_of  # noqa: E402
 from oci_layout import Layout  # noqa: E402
 from seeded_content import content_range  # noqa: E402
 
@@ -46,4 +46,4 @@ def test(server, options):
 
 if __name__ == "__main__":
     need("umoci", "skopeo")
-    sys.exit(main(test, __doc__))
+    sys.exit(main(test, __doc__, version_of("umoci")))

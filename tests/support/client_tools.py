@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+import recording
 import registry_process
 
 COMMAND_DEADLINE_S = 300
@@ -92,13 +93,24 @@ class ContainersStorage:
         return run(self.program, *self.options, *words, environment=self.environment)
 
 
-def main(test, description):
-    """Parses the shared options, runs test(server, options), and tells the outcome by the exit code."""
+def version_of(program, *words):
+    """What a program says first about its version."""
+    return run(program, *(words or ["--version"])).splitlines()[0].strip()
+
+
+def main(test, description, version=None):
+    """Parses the shared options, runs test(server, options), and tells the outcome by the exit code.
+
+    With the client's version, what it asked and was answered is compared with the record of its last run."""
     options = registry_process.script_options(description)
     try:
         with registry_process.from_arguments(options) as server:
             test(server, options)
-    except (ClientFailed, registry_process.RegistryError) as error:
+            if version and server.kind == "orbitalreg":
+                client = pathlib.Path(sys.argv[0]).stem.removesuffix("_test")
+                if recording.compare(server.log_path, client, version):
+                    step(f"each request was answered as it was for {version}")
+    except (ClientFailed, recording.RecordingDiffers, registry_process.RegistryError) as error:
         print(f"FAILED: {error}")
         return 1
     print("all steps passed")

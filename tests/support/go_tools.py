@@ -18,6 +18,9 @@ PINNED = {
     "crane": ("github.com/google/go-containerregistry/cmd/crane", "v0.22.1"),
     "oras": ("oras.land/oras/cmd/oras", "v1.3.6"),
     "helm": ("helm.sh/helm/v3/cmd/helm", "v3.22.0"),
+    "regctl": ("github.com/regclient/regclient/cmd/regctl", "v0.11.7"),
+    "cosign": ("github.com/sigstore/cosign/v2/cmd/cosign", "v2.6.5"),
+    "buildx": ("github.com/docker/buildx/cmd/buildx", "v0.38.2"),
     "conformance": ("github.com/opencontainers/distribution-spec/conformance", "v0.0.0-20260831232431-97274622c111"),
 }
 
@@ -42,6 +45,10 @@ def build(go, module, version, target):
         registry_process.skip(f"{module}@{version} was not built within {BUILD_DEADLINE_S} s")
     if done.returncode != 0 or not target.exists():
         registry_process.skip(f"{module}@{version} cannot be built here: {done.stderr.strip()[-500:]}")
+
+
+def pinned_version(name):
+    return f"{name} {PINNED[name][1]}"
 
 
 def go_tool(name):
