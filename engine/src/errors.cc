@@ -26,6 +26,8 @@ const char* text_of(Errc error) noexcept {
             return "blob not known";
         case Errc::upload_unknown:
             return "upload not known";
+        case Errc::too_many_uploads:
+            return "too many uploads are open: finish or cancel some";
         case Errc::document_unknown:
             return "document not known";
         case Errc::exists:

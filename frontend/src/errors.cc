@@ -17,6 +17,8 @@ public:
                 return "the body is not framed as HTTP says";
             case Errc::body_too_large:
                 return "the body is larger than the limit";
+            case Errc::no_memory_left:
+                return "requests hold as much memory as they may";
             case Errc::body_late:
                 return "the body was read after the answer";
             case Errc::response_aborted:

@@ -88,6 +88,7 @@ Ending ending_of(const engine::Refusal* refusal) noexcept {
         case Errc::no_space:
         case Errc::read_only:
         case Errc::overloaded:
+        case Errc::too_many_uploads:
         case Errc::offset_mismatch:
         case Errc::damaged:
         case Errc::io_error:

@@ -27,6 +27,7 @@ enum class Errc {
     manifest_unknown,     // no such tag or manifest under this image name
     blob_unknown,         // no such blob under this image name
     upload_unknown,       // no such session: forged, foreign, expired, cancelled or finished
+    too_many_uploads,     // as many sessions are open as may be
     document_unknown,     // no such document
     exists,               // a create-exclusive met something
     precondition_failed,  // the tag or document is not in the state that was expected

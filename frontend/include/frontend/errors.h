@@ -11,6 +11,7 @@ enum class Errc {
     peer_closed = 1,   // the peer went away in the middle of a message
     body_malformed,    // chunked framing that is not what RFC 9112 says
     body_too_large,    // more body than the request's limit allows
+    no_memory_left,    // of what requests may hold
     body_late,         // read after the answer was sent
     response_aborted,  // the body's source failed after the header was sent; the connection was cut
     address_invalid,   // not `address:port`

@@ -29,6 +29,11 @@ struct HttpLimits {
     std::uint32_t connections = 10'000;
     std::uint32_t connections_per_address = 1'024;
 
+    std::uint32_t requests =
+        5'000;  // in hand at once; pushes and lists three quarters of it (REL-28)
+    // What they hold beside buffers: manifests that arrive, lists that are sent (SEC-82).
+    std::uint64_t request_memory_bytes = 128_MiB;
+
     std::uint32_t page_size =
         10'000;  // entries of a tags list or catalog page; a larger `n` is clamped (SEC-05)
     std::uint32_t referrers_page = 1'000;  // entries of a page of referrers (SEC-22)

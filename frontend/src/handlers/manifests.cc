@@ -83,14 +83,21 @@ Awaitable<Response> delete_manifest(const Services& services, Exchange& exchange
     co_return response;
 }
 
-// The whole body, never more than the limit and never more memory than has arrived (SEC-15).
-Awaitable<Result<std::vector<std::byte>>> read_manifest(BodyIn& body, std::uint64_t limit) {
+// The whole body, never more than the limit and never more memory than has arrived (SEC-15), nor than there is for all
+// requests: Errc::no_memory_left.
+Awaitable<Result<std::vector<std::byte>>> read_manifest(Exchange& exchange, std::uint64_t limit) {
+    BodyIn& body = exchange.body;
     body.limit(limit);
     std::vector<std::byte> bytes;
     std::size_t filled = 0;
     while (!body.finished()) {
-        if (bytes.size() - filled < kReadStep)
-            bytes.resize(std::max(bytes.size() * 2, filled + kReadStep));
+        if (bytes.size() - filled < kReadStep) {
+            const auto wanted = std::min(std::max(bytes.size() * 2, filled + kReadStep),
+                                         std::max<std::size_t>(limit, filled) + kReadStep);
+            // Both are there while one is copied into the other.
+            if (!exchange.ticket.hold(bytes.size() + wanted)) co_return fail(Errc::no_memory_left);
+            bytes.resize(wanted);
+        }
         ORB_CO_TRY(const auto size, co_await body.read_some(std::span{bytes}.subspan(filled)));
         filled += size;
     }
@@ -160,7 +167,8 @@ Awaitable<Response> put_manifest(const Services& services, Exchange& exchange,
     } else if (auto refused = read_expectation(exchange, request.expected)) {
         co_return std::move(*refused);
     }
-    auto bytes = co_await read_manifest(exchange.body, limit);
+    auto bytes = co_await read_manifest(exchange, limit);
+    if (!bytes && bytes.error() == Errc::no_memory_left) co_return busy();
     if (!bytes) co_return body_fault(bytes.error(), kInvalid);
     request.bytes = std::move(bytes.value());
     auto receipt =

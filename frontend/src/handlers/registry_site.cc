@@ -10,6 +10,8 @@
 #include "handlers/uploads.h"
 #include "http/cors.h"
 
+#include <utility>
+
 namespace orbitalreg::frontend {
 namespace {
 
@@ -67,6 +69,26 @@ bool is_rated(const Exchange& exchange) noexcept {
             return method != Method::put;
         default:
             return false;
+    }
+}
+
+// Nothing: ping and what operators ask for stay reachable whatever goes on.
+std::optional<Admission::Share> share_of(const Exchange& exchange) noexcept {
+    switch (exchange.match.route) {
+        case Route::blob:
+        case Route::manifest: {
+            const Method method = exchange.head.method;
+            return method == Method::get || method == Method::head ? Admission::Share::whole
+                                                                   : Admission::Share::most;
+        }
+        case Route::uploads:
+        case Route::upload:
+        case Route::tags:
+        case Route::referrers:
+        case Route::catalog:
+            return Admission::Share::most;
+        default:
+            return std::nullopt;
     }
 }
 
@@ -130,6 +152,15 @@ std::optional<Response> RegistrySite::refuse_rate(const Exchange& exchange,
     return response;
 }
 
+std::optional<Response> RegistrySite::refuse_overload(Exchange& exchange) {
+    const auto share = share_of(exchange);
+    if (!share) return std::nullopt;
+    auto ticket = admission_.admit(*share);
+    if (!ticket) return busy();
+    exchange.ticket = std::move(*ticket);
+    return std::nullopt;
+}
+
 // DIST-RATE-03, and DIST-WARN-03 when a tenth or less is left.
 void RegistrySite::tell_pulls(const RateLimits::Pulls& pulls, Headers& headers) const {
     const auto window = ";w=" + std::to_string(rates_.window_s());
@@ -148,7 +179,9 @@ Awaitable<Response> RegistrySite::answer(Exchange& exchange) {
     const Handler handler = handler_of(exchange.match.route);
     std::optional<RateLimits::Pulls> pulls;
     if (auto refused = refuse_rate(exchange, pulls)) co_return std::move(*refused);
+    if (auto refused = refuse_overload(exchange)) co_return std::move(*refused);
     auto response = co_await handler(services_, exchange);
+    if (!exchange.ticket.hold(response.held_bytes())) co_return busy();
     if (pulls) tell_pulls(*pulls, response.headers);
     co_return response;
 }

@@ -5,13 +5,19 @@
 #include "handlers/services.h"
 #include "http/rate_limits.h"
 
+#include <algorithm>
+#include <optional>
+
 namespace orbitalreg::frontend {
 
 class RegistrySite final : public Site {
 public:
     RegistrySite(engine::Registry& registry, engine::Upkeep& upkeep, const ServerOptions& options,
-                 Random& random, const Clock& clock) noexcept
-        : services_{registry, upkeep, options, random}, rates_{options.rates}, clock_{clock} {}
+                 Random& random, const Clock& clock, Metrics& metrics)
+        : services_{registry, upkeep, options, random},
+          rates_{options.rates},
+          admission_{options.limits.requests, request_memory(options.limits), metrics},
+          clock_{clock} {}
 
     const ServerOptions& options() const noexcept override { return services_.options; }
     RouteMatch match(const Target& target) const override { return match_registry(target); }
@@ -21,6 +27,14 @@ public:
 private:
     std::optional<Response> refuse_deletion(const Exchange& exchange) const;
 
+    // Room for one manifest of the largest size there is always.
+    static std::uint64_t request_memory(const HttpLimits& limits) noexcept {
+        return std::max(limits.request_memory_bytes, 4 * limits.manifest_bytes);
+    }
+
+    // 503 where too much is in hand already; else the request has its ticket.
+    std::optional<Response> refuse_overload(Exchange& exchange);
+
     // 429 where an address asks too often (DIST-RATE-01); `pulls` is what the answer is to tell.
     std::optional<Response> refuse_rate(const Exchange& exchange,
                                         std::optional<RateLimits::Pulls>& pulls);
@@ -28,6 +42,7 @@ private:
 
     Services services_;
     RateLimits rates_;
+    Admission admission_;
     const Clock& clock_;
 };
 

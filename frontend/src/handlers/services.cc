@@ -55,6 +55,12 @@ Response body_fault(ErrorCode error, std::string_view too_large_code) {
     return response;
 }
 
+Response busy() {
+    auto response = error_response(503, "UNAVAILABLE", "the server is busy: try again in a second");
+    response.headers.add("Retry-After", "1");
+    return response;
+}
+
 void describe_content(Headers& headers, const Digest& digest, bool immutable) {
     headers.add("Docker-Content-Digest", digest.to_string());
     headers.add("ETag", entity_tag(digest));

@@ -40,6 +40,9 @@ Awaitable<std::optional<Response>> ignore_body(BodyIn& body, std::uint64_t limit
 // The answer to a body that could not be read; the connection is of no further use.
 Response body_fault(ErrorCode error, std::string_view too_large_code);
 
+// 503 where there is no room for a request (REL-28).
+Response busy();
+
 // Adds what any answer with content carries: entity tag, digest, caching, no sniffing (SEC-12, DIST-CACHE-01, 02).
 void describe_content(Headers& headers, const Digest& digest, bool immutable);
 

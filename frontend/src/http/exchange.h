@@ -4,6 +4,7 @@
 
 #include "base/asio.h"
 #include "frontend/options.h"
+#include "http/admission.h"
 #include "http/body_in.h"
 #include "http/response.h"
 #include "http/route_table.h"
@@ -29,6 +30,7 @@ struct Exchange {
     const std::string& request_id;
     AccessNotes notes;
     const std::string& client_address;  // whom limits count
+    Admission::Ticket ticket;           // kept until the answer is sent
 };
 
 class Site {

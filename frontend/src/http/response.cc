@@ -24,6 +24,15 @@ std::uint64_t StreamBody::size_bytes() const noexcept {
     return size;
 }
 
+std::uint64_t Response::held_bytes() const noexcept {
+    if (const auto* stream = std::get_if<StreamBody>(&body)) {
+        std::uint64_t size = stream->after.size() + stream->parts.size() * sizeof(BodyPart);
+        for (const BodyPart& part : stream->parts) size += part.before.size();
+        return size;
+    }
+    return size_bytes();
+}
+
 std::uint64_t Response::size_bytes() const noexcept { return std::visit(BodySize{}, body); }
 
 Response json_response(unsigned status, std::string body) {

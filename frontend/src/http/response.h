@@ -53,6 +53,8 @@ struct Response {
     bool close = false;  // the connection, afterwards
 
     std::uint64_t size_bytes() const noexcept;
+    // Memory that is its own, until it is sent.
+    std::uint64_t held_bytes() const noexcept;
 };
 
 // One entry of an OCI error body. `detail` is JSON, or empty.

@@ -62,7 +62,7 @@ struct Session::Turn {
           request_id{choose_request_id(head, session.environment_.random)},
           client_address{session.environment_.forwarded.client_of(head, session.peer_address())},
           body{session.connection_, head.framing, options.limits},
-          exchange{head, target, query, {}, body, request_id, {}, client_address},
+          exchange{head, target, query, {}, body, request_id, {}, client_address, {}},
           begun_ns{session.connection_.now_ns()} {}
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;

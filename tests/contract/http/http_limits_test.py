@@ -353,6 +353,82 @@ def a_reload_changes_what_it_can(server):
         assert "reload.yml:1: log.level" in small.log(), small.log()
 
 
+def metric(server, small, name):
+    for line in server.get(small.field("admin_address"), "/metrics")[1].decode().splitlines():
+        if line.startswith(f"orbitalreg_{name} "):
+            return float(line.rpartition(" ")[2])
+    raise AssertionError(f"no metric {name}")
+
+
+def in_hand(server, small, count):
+    wait_for(lambda: metric(server, small, "http_requests_in_hand") == count, f"{count} requests in hand")
+
+
+def begin(small, request, body=b"", receive_buffer=None):
+    """A request that goes on."""
+    peer = connect(small, receive_buffer)
+    peer.sendall(f"{request} HTTP/1.1\r\nHost: x\r\n".encode() + body)
+    return peer
+
+
+@check("REL-28", "SEC-79", "SEC-82")
+def too_much_in_hand_is_refused_before_its_body(server):
+    with Serve(server, ORBITALREG_HTTP_LIMITS_REQUESTS="8") as small:
+        blob = f"GET /v2/limits/busy/blobs/{push(small, 'limits/busy', bytes(16 << 20))}"
+        pushes = [begin(small, f"PATCH {open_upload(small, 'limits/busy')}", b"Content-Length: 100\r\n\r\n" + bytes(90))
+                  for _ in range(6)]
+        in_hand(server, small, 6)
+        with begin(small, "POST /v2/limits/busy/blobs/uploads/", b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n") as more:
+            answer = until_end(more)
+        same(status_of(answer), 503, "a seventh push")
+        assert b"\r\nRetry-After: 1\r\n" in answer and b"UNAVAILABLE" in answer, answer
+        same(status_of(ask(small, "GET /v2/limits/busy/tags/list HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 503, "a list")
+        pulls = [begin(small, blob, b"\r\n", receive_buffer=4096) for _ in range(2)]
+        in_hand(server, small, 8)
+        head = blob.replace("GET", "HEAD") + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        same(status_of(ask(small, head)), 503, "a third pull")
+        same(status_of(ask(small, "GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 200, "ping")
+        same(server.get(small.field("admin_address"), "/readyz")[0], 200, "/readyz")
+        for each in pushes:
+            each.sendall(bytes(10))
+            same(status_of(each.recv(5000)), 202, "a push that was let in")
+            each.close()
+        in_hand(server, small, 2)
+        same(status_of(ask(small, head)), 200, "a pull with room again")
+        for each in pulls:
+            each.close()
+        in_hand(server, small, 0)
+        same(metric(server, small, "http_requests_shed_total"), 3)
+
+
+@check("REL-28", "SEC-15", "SEC-82")
+def manifests_hold_no_more_memory_than_they_may(server):
+    with Serve(server, ORBITALREG_HTTP_LIMITS_REQUEST_MEMORY="1MiB", ORBITALREG_HTTP_LIMITS_MANIFEST_BYTES="64KiB") as small:
+        put = "PUT /v2/limits/heavy/manifests/v1"
+        slow = [begin(small, put, b"Content-Length: 100\r\n\r\n" + bytes(50)) for _ in range(4)]
+        wait_for(lambda: metric(server, small, "http_request_memory_bytes") == 4 * 3 * 65536, "four manifests on their way")
+        whole = f"{put} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9\r\n\r\nno object"
+        same(status_of(ask(small, whole)), 503, "a fifth")
+        slow[0].sendall(bytes(50))
+        same(status_of(slow[0].recv(5000)), 400, "the first, whole")
+        same(status_of(ask(small, whole)), 400, "another in its place")
+        for each in slow:
+            each.close()
+        wait_for(lambda: metric(server, small, "http_request_memory_bytes") == 0, "all of it to be given back")
+
+
+@check("SEC-36")
+def sessions_have_a_limit(server):
+    with Serve(server, ORBITALREG_UPLOADS_OPEN_MAX="2", ORBITALREG_STORAGE_PATH=str(server.workspace / "hoard")) as small:
+        def append():
+            with Connection(small.http_addr) as client:
+                return client.request("PATCH", open_upload(small, "limits/hoard"), {}, bytes(100_000))
+        same([append().status, append().status], [202, 202])
+        third = append()
+        same((third.status, third.header("retry-after")), (429, "60"))
+        assert b"TOOMANYREQUESTS" in third.body, third.body
+
+
 def run_serve(server, **environment):
     refused = Serve(server, **environment)
     return refused.process.wait(DEADLINE_S), refused.log()

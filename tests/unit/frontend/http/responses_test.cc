@@ -79,6 +79,7 @@ TEST(ErrorMap, GivesStatusAndCode) {
           Case{Errc::denied, Subject::manifest_push, 403, "DENIED"},
           Case{Errc::no_space, Subject::blob_push, 507, "UNAVAILABLE"},
           Case{Errc::overloaded, Subject::blob_push, 503, "UNAVAILABLE"},
+          Case{Errc::too_many_uploads, Subject::blob_push, 429, "TOOMANYREQUESTS"},
           Case{Errc::io_error, Subject::blob_pull, 503, "UNAVAILABLE"}}) {
         const auto response = refusal_response(engine::Refusal{each.error}, each.subject);
         EXPECT_EQ(response.status, each.status) << each.code;
