@@ -3,15 +3,13 @@
 imagetools, one with attestations among them."""
 
 import json
-import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-import registry_process  # noqa: E402
-from client_tools import ClientFailed, main, need, need_root_mount, run, same, step  # noqa: E402
-from docker_test import Daemon  # noqa: E402
+from client_tools import main, need, need_root_mount, run, same, step  # noqa: E402
+from docker_daemon import DockerDaemon  # noqa: E402
 from go_tools import go_tool, pinned_version  # noqa: E402
 from oci_layout import Layout  # noqa: E402
 from seeded_content import content_range  # noqa: E402
@@ -30,49 +28,41 @@ def build_and_push(buildx, work, reference):
 
 
 def combine(buildx, layout, reference):
+    """An index of two others, as it is stored."""
     for tag in ("attested", "multi"):
         run("skopeo", "copy", "--all", "--preserve-digests", "--dest-tls-verify=false", f"oci:{layout.folder}:{tag}",
             f"docker://{reference}:{tag}")
     buildx("imagetools", "create", "--tag", f"{reference}:combined", "--annotation", "index:note=here", f"{reference}:attested",
            f"{reference}:multi")
-    combined = json.loads(buildx("imagetools", "inspect", "--raw", f"{reference}:combined"))
+    raw = buildx("imagetools", "inspect", "--raw", f"{reference}:combined")
+    combined = json.loads(raw)
     sources = {entry["digest"] for tag in ("attested", "multi")
                for entry in json.loads(layout.read_blob(layout.tagged()[tag]["digest"]))["manifests"]}
     same({entry["digest"] for entry in combined["manifests"]}, sources, "children of the combined index")
     same(combined["annotations"], {"note": "here"}, "annotations of the combined index")
     step("imagetools create of two indexes, one with attestations; imagetools inspect")
+    return raw
 
 
 def test(server, options):
-    if os.geteuid() != 0:
-        registry_process.skip("dockerd needs root")
     program = go_tool("buildx")
     work = server.workspace / "work"
     work.mkdir()
-    daemon = Daemon(server.workspace / "docker")
-
-    def buildx(*words):
-        return run(program, *words, environment={"DOCKER_HOST": f"unix://{daemon.socket}", "BUILDX_CONFIG": str(work),
-                                                 "DOCKER_CONFIG": str(work), "HOME": str(work)})
-
     reference = f"{server.http_addr}/buildx/app"
-    try:
-        daemon.wait_ready()
+    layout = Layout(work / "layout")
+    layout.add_attested_index("attested", "attested")
+    layout.add_index("multi", "multi")
+    with DockerDaemon(server.workspace / "docker") as daemon:
+        def buildx(*words):
+            return run(program, *words, environment={"DOCKER_HOST": f"unix://{daemon.socket}", "BUILDX_CONFIG": str(work),
+                                                     "DOCKER_CONFIG": str(work), "HOME": str(work)})
+
         build_and_push(buildx, work, reference)
-        layout = Layout(work / "layout")
-        layout.add_attested_index("attested", "attested")
-        layout.add_index("multi", "multi")
-        combine(buildx, layout, reference)
+        combined = combine(buildx, layout, reference)
         server.restart()
-        before = buildx("imagetools", "inspect", "--raw", f"{reference}:combined")
+        same(buildx("imagetools", "inspect", "--raw", f"{reference}:combined"), combined, "the combined index after a restart")
         daemon.docker("pull", f"{reference}:built")
-        same(len(json.loads(before)["manifests"]) > 4, True, "the combined index after a restart")
         step("inspect and docker pull after a restart")
-    except ClientFailed:
-        print(daemon.log.read_text()[-2000:])
-        raise
-    finally:
-        daemon.stop()
 
 
 if __name__ == "__main__":

@@ -4,50 +4,18 @@ layers, mounted under a second name; an index with attestations."""
 
 import collections
 import json
-import os
-import subprocess
-import time
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-import registry_process  # noqa: E402
-from client_tools import ClientFailed, main, need, need_root_mount, run, same, step, version_of  # noqa: E402
+from client_tools import main, need, need_root_mount, same, step, version_of  # noqa: E402
+from docker_daemon import DockerDaemon  # noqa: E402
 from oci_layout import Layout, tar_bytes  # noqa: E402
 from registry_client import Connection, digest_of  # noqa: E402
 from seeded_content import content_range  # noqa: E402
 
-DAEMON_DEADLINE_S = 60
 LAYERS = 40
-
-
-class Daemon:
-    """dockerd without networking, with state and socket of its own. A loopback registry counts as insecure."""
-
-    def __init__(self, folder):
-        folder.mkdir()
-        self.socket = folder / "docker.sock"
-        self.log = folder / "dockerd.log"
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs",
-                 "--data-root", folder / "data", "--exec-root", folder / "exec", "-p", folder / "docker.pid",
-                 "-H", f"unix://{self.socket}"], stdout=log, stderr=log)
-
-    def wait_ready(self):
-        deadline = time.monotonic() + DAEMON_DEADLINE_S
-        while self.docker("version", check=False).returncode != 0:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                registry_process.skip(f"dockerd does not run here: {self.log.read_text()[-1000:]}")
-
-    def docker(self, *words, check=True):
-        return run("docker", "--host", f"unix://{self.socket}", *words, check=check,
-                   environment={"DOCKER_CONFIG": str(self.socket.parent)})
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(DAEMON_DEADLINE_S)
 
 
 def image_of(daemon, reference):
@@ -167,17 +135,8 @@ def walk_through(daemon, server):
 
 
 def test(server, options):
-    if os.geteuid() != 0:
-        registry_process.skip("dockerd needs root")
-    daemon = Daemon(server.workspace / "docker")
-    try:
-        daemon.wait_ready()
+    with DockerDaemon(server.workspace / "docker") as daemon:
         walk_through(daemon, server)
-    except ClientFailed:
-        print(daemon.log.read_text()[-2000:])
-        raise
-    finally:
-        daemon.stop()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import registry_process  # noqa: E402
 from certificates import Authority  # noqa: E402
 from client_tools import COMMAND_DEADLINE_S, ClientFailed, need, need_root_mount, run, same, step  # noqa: E402
-from docker_test import Daemon, pull_again  # noqa: E402
+from docker_daemon import DockerDaemon  # noqa: E402
+from docker_test import pull_again  # noqa: E402
 from oci_layout import Layout, tar_bytes  # noqa: E402
 from seeded_content import content_range  # noqa: E402
 
@@ -58,9 +59,7 @@ def skopeo_over_tls(server, authority, trust, layout):
 
 
 def docker_over_tls(server, authority):
-    daemon = Daemon(server.workspace / "docker")
-    try:
-        daemon.wait_ready()
+    with DockerDaemon(server.workspace / "docker") as daemon:
         archive = server.workspace / "image.tar"
         archive.write_bytes(tar_bytes({"data": content_range("tls", 0, 8 << 20)}))
         reference = f"{server.http_addr}/tls/docker:v1"
@@ -72,8 +71,6 @@ def docker_over_tls(server, authority):
         (trust / "ca.crt").write_bytes(authority.certificate.read_bytes())
         digest = daemon.docker("push", reference).rpartition("digest: ")[2].split()[0]
         pull_again(daemon, reference, image_id, digest)
-    finally:
-        daemon.stop()
     step("docker: refused without the authority; push, rmi and pull with it, id and digest equal")
 
 

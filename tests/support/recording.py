@@ -26,7 +26,7 @@ def parameter(text):
 
 def rest_of(kind, rest):
     if kind == "manifests":
-        return rest if rest.startswith("<digest>") else re.sub(r"^(?!<digest-).*", "<tag>", rest)
+        return rest if rest.startswith("<digest") else "<tag>"
     return "uploads/<session>" if rest.startswith("uploads/") and rest != "uploads/" else rest
 
 

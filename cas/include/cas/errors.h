@@ -14,7 +14,6 @@ enum class Errc {
     digest_mismatch,  // the bytes received are not those the digest names; nothing became visible
     upload_closed,    // finished or cancelled; see Store::upload_status
     upload_busy,      // another request writes to this session
-    uploads_full,     // StoreOptions::uploads_open_max sessions hold bytes
     upload_expired,   // idle for longer than uploads_idle_expiry
     offset_mismatch,  // an append that does not start at the upload's offset
     precondition_failed,  // a Change's check() refused

@@ -94,7 +94,7 @@ Result<void> check_session(LaneRooms& rooms, const UploadStart& start,
     const std::uint64_t last_ms = row ? row->last_store_time_ms : start.issued_store_time_s * 1000;
     if (last_ms + expiry_ms <= now_ms) return fail(Errc::upload_expired);
     const bool full = !row && rooms.uploads.open_count() >= rooms.options.uploads_open_max;
-    return full ? Result<void>{fail(Errc::uploads_full)} : ok();
+    return full ? Result<void>{fail(Errc::overloaded)} : ok();
 }
 
 }  // namespace

@@ -23,8 +23,6 @@ public:
                 return "the upload is finished or cancelled";
             case Errc::upload_busy:
                 return "another request writes to this upload";
-            case Errc::uploads_full:
-                return "as many uploads are open as may be";
             case Errc::upload_expired:
                 return "the upload has expired";
             case Errc::offset_mismatch:

@@ -26,8 +26,6 @@ Errc meaning_of(cas::Errc error) noexcept {
         case cas::Errc::upload_busy:
         case cas::Errc::offset_mismatch:
             return Errc::offset_mismatch;
-        case cas::Errc::uploads_full:
-            return Errc::too_many_uploads;
         case cas::Errc::precondition_failed:
             return Errc::precondition_failed;
         case cas::Errc::change_too_large:

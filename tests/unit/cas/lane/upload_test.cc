@@ -154,8 +154,8 @@ TEST_F(LaneUpload, MarkedSessionsAreLimited) {
     ASSERT_TRUE(life->write(first, content_of(10, 1)));
     ASSERT_TRUE(life->mark(first));
     ASSERT_TRUE(life->write(second, content_of(10, 1)));
-    EXPECT_EQ(life->mark(second).error(), Errc::uploads_full);
-    EXPECT_EQ(life->resume_error(session_of(3)), Errc::uploads_full);
+    EXPECT_EQ(life->mark(second).error(), Errc::overloaded);
+    EXPECT_EQ(life->resume_error(session_of(3)), Errc::overloaded);
 }
 
 // A long upload is marked by itself, and its sums are read back from many marks for the trailer.
