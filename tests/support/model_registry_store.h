@@ -30,6 +30,7 @@ public:
     Awaitable<Answer<std::unique_ptr<UploadWriter>>> begin_blob(
         PushTarget target, DigestAlgorithm algorithm,
         std::optional<std::uint64_t> size_hint) override;
+    bool uploads_full() const noexcept override { return false; }
     Awaitable<Answer<UploadStatus>> upload_status(SessionId session) override;
     Awaitable<Answer<void>> cancel_upload(UploadStart start) override;
 

@@ -132,6 +132,8 @@ public:
         DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint) = 0;
     // A session: at its last mark, or at 0 when it is unknown. Errc::upload_closed, upload_busy, upload_expired.
     virtual Awaitable<Result<std::unique_ptr<BlobWriter>>> open_upload(UploadStart start) = 0;
+    // Whether StoreOptions::uploads_open_max sessions hold bytes: a new one would be Errc::overloaded at its first mark.
+    virtual bool uploads_full() const noexcept = 0;
     virtual UploadStatus upload_status(const SessionId& session) const noexcept = 0;
     // Cancels a session that has no writer; an unknown one is remembered as cancelled too.
     virtual Awaitable<Result<void>> cancel_upload(UploadStart start) = 0;

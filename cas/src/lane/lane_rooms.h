@@ -99,6 +99,9 @@ struct LaneRooms : std::enable_shared_from_this<LaneRooms> {
     };
     std::shared_ptr<HousekeepingWaker> housekeeping;
 
+    // No session without a mark may make one. Any thread.
+    bool uploads_full() const { return uploads.open_count() >= options.uploads_open_max; }
+
     Counter* upload_bytes = nullptr;
     Counter* bytes_written = nullptr;
     Counter* damaged_reads = nullptr;

@@ -93,8 +93,7 @@ Result<void> check_session(LaneRooms& rooms, const UploadStart& start,
     const auto expiry_ms = static_cast<std::uint64_t>(rooms.options.uploads_idle_expiry_ms);
     const std::uint64_t last_ms = row ? row->last_store_time_ms : start.issued_store_time_s * 1000;
     if (last_ms + expiry_ms <= now_ms) return fail(Errc::upload_expired);
-    const bool full = !row && rooms.uploads.open_count() >= rooms.options.uploads_open_max;
-    return full ? Result<void>{fail(Errc::overloaded)} : ok();
+    return !row && rooms.uploads_full() ? Result<void>{fail(Errc::overloaded)} : ok();
 }
 
 }  // namespace
@@ -240,6 +239,8 @@ Awaitable<Result<std::unique_ptr<BlobWriter>>> Lanes::open_upload(UploadStart st
     }
     co_return std::unique_ptr<BlobWriter>{std::move(handle)};
 }
+
+bool Lanes::uploads_full() const noexcept { return rooms_->uploads_full(); }
 
 UploadStatus Lanes::upload_status(const SessionId& session) const noexcept {
     return rooms_->uploads.status(session);

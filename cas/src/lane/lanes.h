@@ -10,7 +10,7 @@
 // Durable  see BlobWriter. A frame names lane bytes only after the writes it covers completed and
 // the lane was synced. Threads  apply() and next_uid() on the sequencer (in the replay: its
 // caller's thread); awaitable functions on a
-//          reactor of StoreEnvironment::reactors; upload_status(), open_blob() and stats() on any
+//          reactor of StoreEnvironment::reactors; upload_status(), uploads_full(), open_blob() and stats() on any
 //          thread.
 // Limits   StoreOptions: lanes_writing_max, uploads_open_max, uploads_closed_max, rehash_max; and
 // the memory ledger.
@@ -106,6 +106,7 @@ public:
     Awaitable<Result<std::unique_ptr<BlobWriter>>> begin_blob(
         DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint);
     Awaitable<Result<std::unique_ptr<BlobWriter>>> open_upload(UploadStart start);
+    bool uploads_full() const noexcept;
     UploadStatus upload_status(const SessionId& session) const noexcept;
     Awaitable<Result<void>> cancel_upload(UploadStart start);
     Result<std::unique_ptr<BlobReader>> open_blob(PinnedBlob blob);

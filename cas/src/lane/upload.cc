@@ -180,8 +180,7 @@ Awaitable<Result<void>> Upload::commit_mark(MarkRecord mark, std::vector<std::by
         const UploadStatus status = rooms->uploads.status(session);
         if (status.state == UploadStatus::State::open) return ok();
         if (status.state != UploadStatus::State::unknown) return fail(Errc::upload_closed);
-        const bool full = rooms->uploads.open_count() >= rooms->options.uploads_open_max;
-        return full ? Result<void>{fail(Errc::overloaded)} : ok();
+        return rooms->uploads_full() ? Result<void>{fail(Errc::overloaded)} : ok();
     };
     const auto committed = co_await rooms_->log->commit(std::move(group));
     if (!committed) {

@@ -101,6 +101,7 @@ public:
         ORB_CO_TRY(room_for_content());
         co_return co_await lanes_.open_upload(std::move(start));
     }
+    bool uploads_full() const noexcept override { return lanes_.uploads_full(); }
     UploadStatus upload_status(const SessionId& session) const noexcept override {
         return lanes_.upload_status(session);
     }

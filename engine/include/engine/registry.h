@@ -97,6 +97,8 @@ public:
                                                      std::optional<ImageName> source);
 
     // --- uploads ---
+    // Errc::too_many_uploads: here, where no byte has been sent (SEC-36, DIST-RATE-02). Of those that have begun all the same
+    // the last are Errc::overloaded.
     Awaitable<Answer<UploadTicket>> start_upload(Principal principal, ImageName image,
                                                  DigestAlgorithm hint);
     // All of these: Errc::upload_unknown for a token that is forged, foreign, expired, or of a

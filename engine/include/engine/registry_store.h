@@ -212,6 +212,8 @@ public:
                                                                          UploadStart start) = 0;
     virtual Awaitable<Answer<std::unique_ptr<UploadWriter>>> begin_blob(
         PushTarget target, DigestAlgorithm algorithm, std::optional<std::uint64_t> size_hint) = 0;
+    // No further session can hold bytes for now. Any thread.
+    virtual bool uploads_full() const noexcept = 0;
     virtual Awaitable<Answer<UploadStatus>> upload_status(SessionId session) = 0;
     virtual Awaitable<Answer<void>> cancel_upload(UploadStart start) = 0;
 

@@ -46,6 +46,7 @@ Awaitable<Answer<UploadTicket>> Registry::start_upload(Principal principal, Imag
                                                        DigestAlgorithm hint) {
     const auto target = co_await rooms_->rules.target_of(image);
     if (!target) co_return refuse(target.error());
+    if (rooms_->store.uploads_full()) co_return refuse(Errc::too_many_uploads);
     SessionClaims claims;
     rooms_->random.fill(claims.session);
     claims.issued_store_time_s = rooms_->store.store_time_ms() / 1000;

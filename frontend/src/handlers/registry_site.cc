@@ -178,8 +178,9 @@ Awaitable<Response> RegistrySite::answer(Exchange& exchange) {
     if (auto refused = refuse_deletion(exchange)) co_return std::move(*refused);
     const Handler handler = handler_of(exchange.match.route);
     std::optional<RateLimits::Pulls> pulls;
-    if (auto refused = refuse_rate(exchange, pulls)) co_return std::move(*refused);
+    // First: who is turned away here has not used up a pull.
     if (auto refused = refuse_overload(exchange)) co_return std::move(*refused);
+    if (auto refused = refuse_rate(exchange, pulls)) co_return std::move(*refused);
     auto response = co_await handler(services_, exchange);
     if (!exchange.ticket.hold(response.held_bytes())) co_return busy();
     if (pulls) tell_pulls(*pulls, response.headers);

@@ -7,7 +7,7 @@
 //   most      three quarters of each: pushes, deletes and lists
 //
 // Memory here is what a request holds beside the connection's buffers and the store's: a manifest that arrives, a list
-// that is being sent. It is counted as it grows, after the fact by one answer for each reactor at most.
+// that is being sent. A manifest is counted before its memory is taken, a list once it is made.
 //
 // Threads  any.
 
@@ -38,7 +38,6 @@ public:
 
         // The request holds `bytes` in all from now on; false: there is no room for more, and it holds what it held.
         bool hold(std::uint64_t bytes) noexcept;
-        std::uint64_t held() const noexcept { return held_; }
 
     private:
         friend class Admission;

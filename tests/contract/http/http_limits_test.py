@@ -417,16 +417,21 @@ def manifests_hold_no_more_memory_than_they_may(server):
         wait_for(lambda: metric(server, small, "http_request_memory_bytes") == 0, "all of it to be given back")
 
 
-@check("SEC-36")
+@check("DIST-RATE-02", "SEC-36")
 def sessions_have_a_limit(server):
     with Serve(server, ORBITALREG_UPLOADS_OPEN_MAX="2", ORBITALREG_STORAGE_PATH=str(server.workspace / "hoard")) as small:
-        def append():
+        def append(location):
             with Connection(small.http_addr) as client:
-                return client.request("PATCH", open_upload(small, "limits/hoard"), {}, bytes(100_000))
-        same([append().status, append().status], [202, 202])
-        third = append()
-        same((third.status, third.header("retry-after")), (429, "60"))
-        assert b"TOOMANYREQUESTS" in third.body, third.body
+                return client.request("PATCH", location, {}, bytes(100_000)).status
+
+        first, second, late = (open_upload(small, "limits/hoard") for _ in range(3))
+        same((append(first), append(second), append(late)), (202, 202, 503), "two that hold bytes, and one that had begun")
+        with Connection(small.http_addr) as client:
+            fourth = client.start_upload("limits/hoard")
+            same((fourth.status, fourth.header("retry-after")), (429, "60"), "opening another")
+            assert b"TOOMANYREQUESTS" in fourth.body, fourth.body
+            same(client.request("DELETE", first).status, 204)
+            same(client.start_upload("limits/hoard").status, 202, "with room again")
 
 
 def run_serve(server, **environment):

@@ -36,7 +36,7 @@ TEST(Admission, MemoryIsCountedAsItGrows) {
         auto push = *admission.admit(Share::most);
         EXPECT_TRUE(push.hold(750));
         EXPECT_FALSE(push.hold(751));
-        EXPECT_EQ(push.held(), 750U);
+        EXPECT_EQ(admission.bytes(), 750U);
         auto pull = *admission.admit(Share::whole);
         EXPECT_TRUE(pull.hold(250));
         EXPECT_FALSE(pull.hold(UINT64_MAX));
