@@ -4,12 +4,14 @@
 #include "config/schema.h"
 #include "engine/names.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <set>
+#include <sstream>
 
 namespace orbitalreg::frontend {
 namespace {
@@ -25,6 +27,31 @@ std::string join_path(const std::string& path, const std::string& key) {
 
 std::string scalar_or_empty(const YAML::Node& node) {
     return node.IsScalar() ? node.Scalar() : std::string{};
+}
+
+// Takes no note of what a document holds.
+class IgnoredEvents final : public YAML::EventHandler {
+public:
+    void OnDocumentStart(const YAML::Mark&) override {}
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  const std::string&) override {}
+    void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                         YAML::EmitterStyle::value) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                    YAML::EmitterStyle::value) override {}
+    void OnMapEnd() override {}
+};
+
+// Looks for a second one and no further: of some broken text YAML::LoadAll() makes documents without end.
+bool holds_several_documents(const std::string& text) {
+    std::istringstream stream{text};
+    YAML::Parser parser{stream};
+    IgnoredEvents events;
+    return parser.HandleNextDocument(events) && parser.HandleNextDocument(events);
 }
 
 // ConfigReader walks one file or the environment into a configuration and collects what is wrong.
@@ -209,11 +236,11 @@ void ConfigReader::read_projects(const YAML::Node& list) {
 
 void ConfigReader::read_text(std::string_view text) {
     try {
-        const auto documents = YAML::LoadAll(std::string{text});
-        if (documents.size() > 1) {
+        if (holds_several_documents(std::string{text})) {
             loaded_.errors.push_back({file_, 0, {}, "holds more than one document"});
+        } else {
+            read_map(YAML::Load(std::string{text}), {});
         }
-        if (documents.size() == 1) read_map(documents.front(), {});
     } catch (const YAML::Exception& exception) {
         const int line = exception.mark.line + 1;
         loaded_.errors.push_back({file_, line, {}, "is not YAML: " + exception.msg});

@@ -167,6 +167,16 @@ TEST(Config, SaysWhereYamlBreaks) {
     EXPECT_EQ(loaded.errors[0].message.substr(0, 12), "is not YAML:");
 }
 
+// Goal: text after which the parser finds ever more documents ends with an error. It took all memory before.
+TEST(Config, DocumentsHaveAnEnd) {
+    EXPECT_EQ(error_of("---\nversion: 1\n---\nversion: 1\n"), "0 : holds more than one document");
+    const std::string endless{
+        ", ofr(at: json }\nstkrage: { path.:,d /ta, io:M- auto, lane_size: 2GiB }\nhe\x03\0", 74};
+    EXPECT_EQ(error_of(endless), "0 : holds more than one document");
+    EXPECT_TRUE(load("").ok());
+    EXPECT_TRUE(load("# nothing\n").ok());
+}
+
 TEST(Config, SaysThatAFileCannotBeRead) {
     const auto loaded = load_config({"/nonexistent/x.yaml"}, {});
     ASSERT_EQ(loaded.errors.size(), 1U);
