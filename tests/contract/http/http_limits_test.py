@@ -422,7 +422,7 @@ def sessions_have_a_limit(server):
     with Serve(server, ORBITALREG_UPLOADS_OPEN_MAX="2", ORBITALREG_STORAGE_PATH=str(server.workspace / "hoard")) as small:
         def append(location):
             with Connection(small.http_addr) as client:
-                return client.request("PATCH", location, {}, bytes(100_000)).status
+                return client.request("PATCH", location, {}, bytes(1000)).status
 
         first, second, late = (open_upload(small, "limits/hoard") for _ in range(3))
         same((append(first), append(second), append(late)), (202, 202, 503), "two that hold bytes, and one that had begun")
