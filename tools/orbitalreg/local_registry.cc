@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 #include <thread>
+#include <unistd.h>
 
 namespace orbitalreg::program {
 namespace {
@@ -96,6 +98,12 @@ bool LocalRegistry::open_store(std::string& trouble) {
     const std::string& path = config_.storage.path;
     std::error_code made;
     std::filesystem::create_directories(path, made);
+    if (made == std::errc::permission_denied) {
+        trouble = path + ": user " + std::to_string(::geteuid()) +
+                  " may not make or reach the data directory: each folder above it must let that "
+                  "user pass. Or set storage.path.";
+        return false;
+    }
     if (made) {
         trouble =
             path + ": the data directory cannot be made: " + made.message() + ". Set storage.path.";

@@ -170,6 +170,26 @@ void check_descriptors(const frontend::Config& config, Log& log) {
         {{"allowed", limit}, {"wanted", wanted}});
 }
 
+// False: the server may not go on.
+bool give_up_privileges(const std::string& directory, Log& log) {
+    const auto privileges = drop_privileges(directory);
+    if (!privileges.trouble.empty()) {
+        std::cerr << "error: " << privileges.trouble << '\n';
+        return false;
+    }
+    if (privileges.changed_user) {
+        log.info("started as root: continues as the owner of the data directory",
+                 {{"user", privileges.user}, {"group", privileges.group}});
+    }
+    if (privileges.root) {
+        log.warn(
+            "runs as root, without its capabilities; give the data directory to a user of its own "
+            "(chown -R), and the server continues as that user",
+            {{"path", directory}});
+    }
+    return true;
+}
+
 int serve(const std::vector<std::string>& files) {
     const auto loaded = frontend::load_config(files, frontend::config_environment(environ));
     if (!loaded.ok()) {
@@ -191,6 +211,7 @@ int serve(const std::vector<std::string>& files) {
         return exit_could_not_run;
     }
     check_descriptors(config, log);
+    if (!give_up_privileges(config.storage.path, log)) return exit_could_not_run;
     LocalRegistry registry{config, log};
     std::string trouble;
     if (!registry.open(trouble)) {

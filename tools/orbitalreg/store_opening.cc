@@ -1,6 +1,7 @@
 #include "store_opening.h"
 
 #include "cas/errors.h"
+#include "process.h"
 
 namespace orbitalreg::program {
 namespace {
@@ -44,6 +45,12 @@ std::string advice(cas::Errc error, const std::string& directory) {
 
 Result<std::unique_ptr<cas::Io>> make_tool_io(const std::string& directory, Log& log,
                                               Metrics& metrics) {
+    // What a tool writes there, the server must be able to read, and root's files it cannot.
+    const auto privileges = drop_privileges(directory);
+    if (!privileges.trouble.empty()) {
+        log.error(privileges.trouble, {});
+        return fail(make_error_code(boost::system::errc::permission_denied));
+    }
     cas::IoOptions options;
     options.choice = cas::IoChoice::threads;
     options.threads = 1;

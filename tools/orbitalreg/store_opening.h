@@ -11,7 +11,8 @@
 
 namespace orbitalreg::program {
 
-// The Io for a data directory that a tool looks at: blocking calls are all it needs.
+// The Io for a data directory that a tool looks at: blocking calls are all it needs. The process goes on as the owner of
+// the directory (process.h), so it is called while there is one thread only.
 Result<std::unique_ptr<cas::Io>> make_tool_io(const std::string& directory, Log& log,
                                               Metrics& metrics);
 

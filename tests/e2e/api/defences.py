@@ -1,9 +1,11 @@
 """What a client may try that is no mistake: races, smuggled state, hostile text."""
 
 import json
+import re
+import subprocess
 
 from api.checks import CONFIG_TYPE, LAYER_TYPE, at_once, check, expect, header_is, refused, same
-from registry_client import OCI_MANIFEST, descriptor, digest_of, image_manifest
+from registry_client import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image_manifest
 
 
 @check("SEC-04")
@@ -118,3 +120,59 @@ def nothing_is_believed_of_a_location(context):
         header_is(expect(context.ask("GET", location + joint + state), 204), "range", "0-9")
     answer = expect(context.ask("PATCH", location + joint + "_state=x&offset=3", {"Content-Range": "10-24"}, content[10:]), 202)
     expect(context.finish(answer.header("location"), digest_of(content)), 201)
+
+
+@check("SEC-06", needs_process=True)
+def no_request_names_a_file(context):
+    """What clients call things is nowhere on the disk, neither in the data directory nor beside it."""
+    word = "sec06word"
+    name = context.name(word)
+    beside = {path.name for path in context.server.workspace.iterdir()}
+    body, _ = context.push_image(name, word, annotations={"org.opencontainers.image.title": f"../{word}"})
+    context.patch(context.open_upload(name), word.encode())
+    for target in (f"/v2/{name}/../../{word}/tags/list", f"/v2/{name}/manifests/..%2f..%2f{word}", f"/v2/%2e%2e/{word}/blobs/uploads/",
+                   f"/v2/{name}/blobs/sha256:..%2f{word}", f"/v2/{name}/blobs/uploads/..%2f{word}", f"/v2/{name}/blobs/uploads/{word}%00"):
+        for method in ("GET", "PUT", "POST", "PATCH", "DELETE"):
+            answer = context.ask(method, target, {"Content-Type": OCI_MANIFEST}, body if method != "GET" else None)
+            same(400 <= answer.status < 500, True, f"{method} {target}: {answer!r}")
+            context.client.close()
+    found = [str(path.relative_to(context.server.data)) for path in context.server.data.rglob("*")]
+    same(len(found) > 3, True, found)
+    same([path for path in found if word in path.lower() or not re.fullmatch(r"[a-z0-9+./_-]+", path, re.IGNORECASE)], [], "files")
+    same({path.name for path in context.server.workspace.iterdir()}, beside, "beside the data directory")
+
+
+@check("SEC-24", needs_process=True)
+def deep_and_circular_graphs_cost_nothing(context):
+    """Indexes in indexes, subjects of subjects, an index under a tag that its own child carries: each question about them is
+    answered, and collection, deletion and a check of the store get through."""
+    name, depth = context.name(), 300
+    body, digest = context.push_image(name, "bottom")
+    layer = digest_of(b"a layer")
+    nested = descriptor(body, OCI_MANIFEST)
+    for _ in range(depth):
+        index, answer = context.push_index(name, "moving", [nested])
+        expect(answer, 201)
+        nested = descriptor(index, OCI_INDEX)
+    chain = subject = {"mediaType": OCI_MANIFEST, "digest": digest, "size": len(body)}
+    for _ in range(depth):
+        link, found = context.push_image(name, None, subject=subject)
+        subject = {"mediaType": OCI_MANIFEST, "digest": found, "size": len(link)}
+    ring = context.push_index(name, "bottom", [descriptor(body, OCI_MANIFEST)], subject=subject)[0]
+    same(len(expect(context.ask("GET", f"/v2/{name}/referrers/{subject['digest']}"), 200).json()["manifests"]), 1, "the end")
+    same(len(expect(context.ask("GET", f"/v2/{name}/referrers/{chain['digest']}"), 200).json()["manifests"]), 1, "the beginning")
+    told = expect(context.ask("GET", f"/api/v1/system/gc/{layer}"), 200).json()
+    same(told["state"], "held", "a layer 300 indexes deep")
+    expect(context.ask("POST", "/api/v1/system/gc"), 200, 202)
+    expect(context.client.get_manifest(name, "moving"), 200)
+    for reference in (nested["digest"], digest_of(ring), digest):
+        expect(context.ask("DELETE", f"/v2/{name}/manifests/{reference}"), 202)
+    expect(context.ask("POST", "/api/v1/system/gc"), 200, 202)
+    expect(context.ask("GET", f"/v2/{name}/referrers/{chain['digest']}"), 200)
+    context.server.stop()
+    checked = subprocess.run([context.server.binary, "fsck", "--level", "deep", str(context.server.data)], capture_output=True,
+                             text=True, timeout=300, check=False)
+    context.server.start()
+    context.client.close()
+    same(checked.returncode, 0, checked.stdout[-300:])
+    expect(context.client.get_manifest(name, subject["digest"]), 200)
