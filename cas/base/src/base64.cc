@@ -1,9 +1,9 @@
-#include "manifest/base64.h"
+#include "base/base64.h"
 
 #include <array>
 #include <cstdint>
 
-namespace orbitalreg::engine {
+namespace orbitalreg {
 
 namespace {
 
@@ -81,4 +81,4 @@ std::string encode_base64url(ByteView bytes) {
     return text;
 }
 
-}  // namespace orbitalreg::engine
+}  // namespace orbitalreg

@@ -1,8 +1,8 @@
 #include "manifest/manifest_reader.h"
 
+#include "base/base64.h"
 #include "base/checksum.h"
 #include "engine/names.h"
-#include "manifest/base64.h"
 
 #include <boost/json/basic_parser_impl.hpp>
 

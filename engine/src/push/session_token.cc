@@ -1,7 +1,7 @@
 #include "push/session_token.h"
 
 #include "base/assert.h"
-#include "manifest/base64.h"
+#include "base/base64.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -1,6 +1,6 @@
 #include "engine/manifest.h"
 
-#include "manifest/base64.h"
+#include "base/base64.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace orbitalreg::engine {
+namespace orbitalreg {
 
 // Standard alphabet, padding required, no line breaks; nothing if `text` is anything else.
 std::optional<std::vector<std::byte>> decode_base64(std::string_view text);
@@ -18,4 +18,4 @@ std::optional<std::vector<std::byte>> decode_base64(std::string_view text);
 std::string encode_base64url(ByteView bytes);
 std::optional<std::vector<std::byte>> decode_base64url(std::string_view text);
 
-}  // namespace orbitalreg::engine
+}  // namespace orbitalreg
