@@ -60,6 +60,8 @@ const char* text_of(Errc error) noexcept {
             return "stored content is damaged";
         case Errc::io_error:
             return "storage error";
+        case Errc::unwritable:
+            return "internal error: this cannot be stored, and nothing was changed";
         case Errc::stopped:
             return "shutting down";
         case Errc::unknown:

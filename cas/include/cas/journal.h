@@ -54,7 +54,7 @@ class CatalogMachine {
 public:
     virtual ~CatalogMachine() = default;
 
-    // Whether apply() would understand the record: checked before a record from disk is applied.
+    // Whether apply() would understand the record: asked of each before it is written, and of each that comes from disk.
     virtual Result<void> verify(const CatalogRecordView& record) const noexcept = 0;
     // All records of one group, after the blobs of that group exist. Infallible.
     virtual void apply(const FrameContext& frame, std::span<const CatalogRecordView> group,

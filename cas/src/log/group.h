@@ -65,7 +65,8 @@ struct AppliedRecord {
 
 class FrameTarget {
 public:
-    // Whether apply() would understand it; for records that come from disk. Errc::bad_format, catalog_unreadable.
+    // Whether apply() would understand it: asked of the catalog's before they are written, of all that come from disk.
+    // Errc::bad_format, catalog_unreadable.
     virtual Result<void> verify(const AppliedRecord& record) const noexcept = 0;
     // The records of one group. Infallible, deterministic, the same live and in replay.
     virtual void apply(const FrameContext& frame,

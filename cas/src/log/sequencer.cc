@@ -245,8 +245,25 @@ void Sequencer::admit(std::unique_ptr<CommitRequest> request) {
     if (encoded_size_max(group.records) > limits_.group_bytes) {
         return answer(std::move(request), fail(Errc::change_too_large));
     }
+    if (const auto readable = check_readable(group); !readable)
+        return answer(std::move(request), fail(readable.error()));
     if (!group.records.empty()) payload_->add(group.records);
     admitted_.push_back(std::move(request));
+}
+
+// A record that its machine cannot read would end this process when it is applied, and each process that opens the store
+// after it: it is refused while nothing has happened yet.
+Result<void> Sequencer::check_readable(const Group& group) const {
+    for (const GroupRecord& record : group.records) {
+        if (record.owner != RecordOwner::catalog) continue;
+        AppliedRecord written;
+        written.type = record.type;
+        written.owner = record.owner;
+        written.body = record.body;
+        written.raw = record.raw;
+        ORB_TRY(parts_.target.verify(written));
+    }
+    return ok();
 }
 
 // --- writing and applying it ---
@@ -357,6 +374,7 @@ Result<Committed> Sequencer::commit_now(Group& group) {
         ORB_TRY(group.check(group, context_));
     }
     if (encoded_size_max(group.records) > limits_.group_bytes) return fail(Errc::change_too_large);
+    ORB_TRY(check_readable(group));
     if (group.records.empty())
         return Committed{Lsn{parts_.tail.end().lsn}, parts_.tail.end().store_time_ms};
     payload_.emplace(parts_.tail.room());

@@ -107,6 +107,7 @@ private:
     Built build_frame();
     void admit_waiting();
     void admit(std::unique_ptr<CommitRequest> request);
+    Result<void> check_readable(const Group& group) const;
     bool frame_full() const noexcept;
     void write_frame();
     void apply(const ScannedFrame& frame);

@@ -45,8 +45,9 @@ enum class Errc {
     overloaded,           // a limit on work in hand is reached: try again later
     damaged,              // the stored bytes fail their checksum and are not served
     io_error,             // the device failed
-    stopped,              // shutting down
-    unknown,              // it may or may not have happened: ask again with the same request id
+    unwritable,  // a record of it could not be read again: a fault of ours, nothing happened
+    stopped,     // shutting down
+    unknown,     // it may or may not have happened: ask again with the same request id
 };
 
 const boost::system::error_category& category() noexcept;

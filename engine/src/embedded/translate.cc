@@ -38,6 +38,8 @@ Errc meaning_of(cas::Errc error) noexcept {
             return Errc::read_only;
         case cas::Errc::outcome_unknown:
             return Errc::unknown;
+        case cas::Errc::catalog_unreadable:
+            return Errc::unwritable;
         case cas::Errc::stopped:
             return Errc::stopped;
         default:

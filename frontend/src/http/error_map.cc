@@ -97,6 +97,7 @@ Mapped map(Errc error, Subject subject) noexcept {
         case Errc::overloaded:
         case Errc::damaged:
         case Errc::io_error:
+        case Errc::unwritable:
         case Errc::stopped:
         case Errc::unknown:
             return map_state_fault(error);

@@ -34,6 +34,31 @@ TEST_F(CommitLogTest, CommitsAndReplaysInOrder) {
     EXPECT_EQ(life->target.groups, applied);
 }
 
+// A store that had written it would not open again.
+TEST_F(CommitLogTest, WhatCouldNotBeReadIsNotWritten) {
+    std::vector<RecordingTarget::Applied> applied;
+    {
+        auto life = live();
+        ASSERT_TRUE(life->commit(group_of("before")));
+        const auto refused = life->commit(group_of("unreadable"));
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error(), Errc::catalog_unreadable);
+        // One that its check makes so, too.
+        auto changed = group_of("readable");
+        changed.check = [](Group& self, const FrameContext&) -> Result<void> {
+            self.records.front().body = bytes_of("unreadable");
+            return ok();
+        };
+        EXPECT_FALSE(life->commit(std::move(changed)));
+        ASSERT_TRUE(life->commit(group_of("after")));
+        applied = life->target.groups;
+        ASSERT_EQ(applied.size(), 2u);
+    }
+    cut_power();
+    auto life = live();
+    EXPECT_EQ(life->target.groups, applied);
+}
+
 TEST_F(CommitLogTest, TheAnswerNamesTheFrame) {
     auto life = live();
     const auto first = life->commit(group_of("a"));

@@ -38,6 +38,7 @@ public:
 
     Result<void> verify(const AppliedRecord& record) const noexcept override {
         if (record.owner != RecordOwner::catalog) return fail(Errc::bad_format);
+        if (as_text(record.body) == "unreadable") return fail(Errc::catalog_unreadable);
         return ok();
     }
     void apply(const FrameContext& frame, std::span<const AppliedRecord> group) noexcept override {
