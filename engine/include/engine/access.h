@@ -5,6 +5,7 @@
 //
 // Threads  any.
 
+#include "base/asio.h"
 #include "engine/names.h"
 
 #include <cstdint>
@@ -70,14 +71,26 @@ struct Grant {
     std::vector<std::string> patterns;  // of image names within the project; empty: all of them
     std::vector<Action> only;           // empty: all that the role allows
     std::string origin;                 // for people: `member alice`, `rule acme-release`
+
+    friend bool operator==(const Grant&, const Grant&) = default;
+};
+
+// What a credential may at most, whatever the account behind it may: a personal token is narrower than its owner.
+struct Restriction {
+    std::vector<std::string> patterns;  // of whole image names, `acme/**`; empty: all
+    std::vector<Action> only;           // empty: all
+
+    friend bool operator==(const Restriction&, const Restriction&) = default;
 };
 
 struct Rights {
     bool administrator = false;  // of the whole system
     std::vector<Grant> grants;
+    std::optional<Restriction> at_most;
 };
 
-// What is asked. `image` is empty for what concerns the project as a whole.
+// What is asked. `image` is empty for what concerns the project as a whole, and so is `project` for what concerns the
+// whole system.
 struct AccessQuestion {
     Action action = Action::pull;
     std::string_view project;
@@ -91,5 +104,18 @@ struct Decision {
 };
 
 Decision decide(const Rights& rights, const AccessQuestion& question);
+
+// RequestAccess is what one request may do beyond the image name in its path: where a mount may take from, what a listing
+// may show. It speaks for the presented credential.
+//
+// Threads  the request's.
+class RequestAccess {
+public:
+    virtual ~RequestAccess() = default;
+    // `image` outlives the call.
+    virtual Awaitable<bool> may(Action action, const ImageName& image) const = 0;
+    // False: there is nothing in the project that may be listed, so nobody needs to look.
+    virtual Awaitable<bool> sees(std::string project) const = 0;
+};
 
 }  // namespace orbitalreg::engine

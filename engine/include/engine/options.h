@@ -3,8 +3,10 @@
 // and repositories.
 
 #include "base/bytes.h"
+#include "engine/access.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,12 +48,23 @@ struct RepositoryDeclaration {
     RepositoryType type = RepositoryType::local;
     // An index whose children are missing is accepted instead of refused.
     bool sparse_index_allowed = false;
+    std::optional<bool> open_to_all;  // other than its project
+};
+
+// What somebody is in a project.
+struct MemberDeclaration {
+    bool group = false;  // of an identity provider; else a user
+    std::string name;
+    Role role = Role::limited;
+    std::vector<std::string> patterns;  // of image names; empty: all of the project
 };
 
 struct ProjectDeclaration {
     std::string name;
     bool auto_create = false;  // an unknown repository becomes a local one at the first push
     std::vector<RepositoryDeclaration> repositories;
+    bool open_to_all = false;  // anybody may pull
+    std::vector<MemberDeclaration> members;
 };
 
 struct RegistryOptions {

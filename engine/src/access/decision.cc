@@ -75,6 +75,16 @@ bool grants(const Grant& grant, const AccessQuestion& question) {
     return covers(grant, question.image);
 }
 
+bool within(const Restriction& limit, const AccessQuestion& question) {
+    if (!limit.only.empty() &&
+        std::find(limit.only.begin(), limit.only.end(), question.action) == limit.only.end())
+        return false;
+    if (limit.patterns.empty()) return true;
+    return std::any_of(limit.patterns.begin(), limit.patterns.end(), [&](const auto& pattern) {
+        return matches_pattern(pattern, question.image);
+    });
+}
+
 }  // namespace
 
 std::string_view to_string(Role role) noexcept {
@@ -125,9 +135,11 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
 }
 
 Decision decide(const Rights& rights, const AccessQuestion& question) {
+    if (rights.at_most && !within(*rights.at_most, question))
+        return {false, "the credential is restricted to less"};
     if (rights.administrator) return {true, "system administrator"};
     if (question.open_to_all && (kPublic & bit(question.action)) != 0)
-        return {true, "the project is public"};
+        return {true, "it is public"};
     for (const auto& grant : rights.grants) {
         if (!grants(grant, question)) continue;
         return {true, std::string{to_string(grant.role)} + " of " + grant.project +
