@@ -244,6 +244,9 @@ Answer<void> ModelStore::check_tag(const ImageName& image, const Tag& tag,
         case TagExpectation::Kind::absent:
             if (!exists) return ok();
             break;
+        case TagExpectation::Kind::absent_or_digest:
+            if (!exists) return ok();
+            [[fallthrough]];
         case TagExpectation::Kind::digest:
             if (exists && known->tags.at(tag.text()) == expected.digest) return ok();
             break;
@@ -253,8 +256,8 @@ Answer<void> ModelStore::check_tag(const ImageName& image, const Tag& tag,
 
 Answer<void> ModelStore::check_put(const ManifestPut& put) {
     const auto& image = put.target.image;
-    if (!put.tags.empty()) {
-        ORB_TRY(check_tag(image, put.tags.front(), put.expected));
+    for (const auto& tag : put.tags) {
+        ORB_TRY(check_tag(image, tag, put.expected));
     }
     std::vector<Digest> missing;
     bool wrong_size = false;
@@ -283,7 +286,7 @@ Answer<void> ModelStore::check_put(const ManifestPut& put) {
 }
 
 Awaitable<Answer<ManifestInfo>> ModelStore::put_manifest(RequestId id, ManifestPut put) {
-    const ManifestInfo info{put.digest, put.manifest.kind(), put.manifest.size_bytes()};
+    ManifestInfo info{put.digest, put.manifest.kind(), put.manifest.size_bytes(), {}};
     const auto done = once(id, [&]() -> Answer<std::uint64_t> {
         ORB_TRY(check_put(put));
         make_repository(put.target);
@@ -297,7 +300,12 @@ Awaitable<Answer<ManifestInfo>> ModelStore::put_manifest(RequestId id, ManifestP
         }
         for (const auto& edge : put.manifest.edges()) held.children.insert(edge.descriptor.digest);
         image.manifests.insert_or_assign(put.digest, std::move(held));
-        for (const auto& tag : put.tags) image.tags.insert_or_assign(tag.text(), put.digest);
+        for (const auto& tag : put.tags) {
+            const auto known = image.tags.find(tag.text());
+            info.tags_were.push_back(known == image.tags.end() ? std::nullopt
+                                                               : std::optional{known->second});
+            image.tags.insert_or_assign(tag.text(), put.digest);
+        }
         for (const auto& document : put.documents) write_document(document);
         return 0u;
     });

@@ -15,12 +15,16 @@ std::string refuse_listening(const frontend::Config& config) {
           std::tuple{"http.tls.addr", server.tls.address, false},
           std::tuple{"admin.addr", server.admin_address, true}}) {
         if (address.empty()) continue;
+        // Encrypted, and whoever comes must say who they are.
+        if (!plain && server.auth.on) continue;
         const auto loopback = frontend::is_loopback(address);
         if (loopback && loopback.value()) continue;
         return std::string{key} + ": " + address +
                " is reachable from other machines, and this server " +
-               (plain ? "speaks plain HTTP and " : "") +
-               "asks nobody who they are. Listen on 127.0.0.1, or set `http.insecure: true` "
+               (plain && !server.auth.on ? "speaks plain HTTP and " : "") +
+               (server.auth.on ? "speaks plain HTTP, over which passwords and tokens can be read"
+                               : "asks nobody who they are") +
+               ". Listen on 127.0.0.1, or set `http.insecure: true` "
                "(ORBITALREG_HTTP_INSECURE=true) if that "
                "is what you want.";
     }

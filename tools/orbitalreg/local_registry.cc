@@ -75,10 +75,17 @@ engine::RegistryOptions registry_options(const frontend::Config& config) {
     options.default_project = config.default_project;
     options.mount_without_from = config.server.mount_without_from;
     for (const auto& project : config.projects) {
-        engine::ProjectDeclaration declaration{project.name, project.auto_create, {}};
+        engine::ProjectDeclaration declaration{
+            project.name, project.auto_create, {}, project.open_to_all, {}};
+        for (const auto& member : project.members) {
+            // The configuration was read: the role is one.
+            const auto role = engine::parse_role(member.role).value_or(engine::Role::limited);
+            declaration.members.push_back({member.group, member.name, role, member.patterns});
+        }
         for (const auto& repository : project.repositories) {
-            declaration.repositories.push_back(
-                {repository.name, engine::RepositoryType::local, repository.sparse_index_allowed});
+            declaration.repositories.push_back({repository.name, engine::RepositoryType::local,
+                                                repository.sparse_index_allowed,
+                                                repository.open_to_all});
         }
         options.projects.push_back(std::move(declaration));
     }
@@ -86,7 +93,10 @@ engine::RegistryOptions registry_options(const frontend::Config& config) {
 }
 
 LocalRegistry::LocalRegistry(const frontend::Config& config, Log& log)
-    : config_{config}, log_{log}, reactors_{reactor_count(config)} {}
+    : config_{config}, log_{log}, reactors_{reactor_count(config)} {
+    auto& keys = config_.server.auth.keys_path;
+    if (keys.empty()) keys = config_.storage.path + "/keys";
+}
 
 LocalRegistry::~LocalRegistry() { reactors_.stop(); }
 
@@ -132,10 +142,17 @@ bool LocalRegistry::open_store(std::string& trouble) {
 }
 
 bool LocalRegistry::open_server(std::string& trouble) {
+    auto& documents = embedded_->document_store();
+    const auto options = registry_options(config_);
+    accounts_ = std::make_unique<engine::Accounts>(documents, system_random(), system_clock());
+    projects_ = std::make_unique<engine::Projects>(documents, system_random(), system_clock(),
+                                                   options.projects, options.default_project);
+    access_ = std::make_unique<engine::AccessControl>(*accounts_, *projects_, system_random());
     registry_ = std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(),
-                                                   log_, metrics_, registry_options(config_));
+                                                   log_, metrics_, options, projects_.get());
     frontend::ServerEnvironment environment{*registry_,
                                             embedded_->upkeep(),
+                                            *access_,
                                             reactors_.executors(),
                                             system_clock(),
                                             system_random(),
@@ -147,6 +164,8 @@ bool LocalRegistry::open_server(std::string& trouble) {
         trouble = server_->load_tls(config_.server.tls);
         if (!trouble.empty()) return false;
     }
+    trouble = server_->open_auth();
+    if (!trouble.empty()) return false;
     const auto listening = server_->listen();
     if (!listening) {
         trouble =
@@ -169,6 +188,9 @@ void LocalRegistry::stop() {
     reactors_.stop();
     server_.reset();
     registry_.reset();
+    access_.reset();
+    projects_.reset();
+    accounts_.reset();
     embedded_.reset();
     io_.reset();
 }

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "cas/io.h"
 #include "cas/store.h"
+#include "engine/access_control.h"
 #include "engine/embedded_store.h"
 #include "engine/registry.h"
 #include "frontend/config.h"
@@ -48,6 +49,9 @@ private:
     Reactors reactors_;
     std::unique_ptr<cas::Io> io_;
     std::unique_ptr<engine::EmbeddedStore> embedded_;
+    std::unique_ptr<engine::Accounts> accounts_;
+    std::unique_ptr<engine::Projects> projects_;
+    std::unique_ptr<engine::AccessControl> access_;
     std::unique_ptr<engine::Registry> registry_;
     std::unique_ptr<frontend::Server> server_;
 };

@@ -66,6 +66,9 @@ public:
     // off, or is another generation. Fills in what may change: rights of robots, limits of tokens, administrators.
     Awaitable<Answer<Identity>> recall(Identity identity);
 
+    // Somebody as a whole, not by a credential: `alice`, `robot$acme+ci`, `anonymous`. For explanations. Errc::document_unknown.
+    Awaitable<Answer<Identity>> describe(std::string name);
+
     // All that decides about one project for somebody.
     Awaitable<Answer<ProjectView>> view(const Identity& identity, std::string project);
     // Empty for image names that no project rules.

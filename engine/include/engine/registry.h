@@ -57,12 +57,15 @@ struct PutManifestRequest {
     std::string content_type;    // as it came; empty: none
     std::vector<Tag> more_tags;  // ?tag= on a push by digest; ignored on a push by tag
     TagExpectation expected;     // If-None-Match: *, If-Match: on a push by tag
+    // Without the right to move tags a push makes new ones only; to push what a tag has already is no move.
+    bool may_move_tags = true;
 };
 
 struct PutManifestReceipt {
     Digest digest;
-    std::optional<Digest> subject;  // for OCI-Subject
-    std::vector<Tag> tags;          // set from more_tags, for OCI-Tag
+    std::optional<Digest> subject;                 // for OCI-Subject
+    std::vector<Tag> tags;                         // set from more_tags, for OCI-Tag
+    std::vector<std::optional<Digest>> tags_were;  // where each tag that was set pointed before
 };
 
 struct OpenedManifest {
@@ -70,10 +73,13 @@ struct OpenedManifest {
     std::unique_ptr<BlobStream> content;
 };
 
+class Projects;
+
 class Registry {
 public:
+    // `projects`: those that are neither declared nor made by pushes; may be null, and outlives it.
     Registry(RegistryStore& store, Random& random, Log& log, Metrics& metrics,
-             RegistryOptions options);
+             RegistryOptions options, Projects* projects = nullptr);
     ~Registry();
     Registry(const Registry&) = delete;
     Registry& operator=(const Registry&) = delete;
@@ -91,10 +97,10 @@ public:
                                                              Digest digest);
     Awaitable<Answer<void>> delete_blob(Principal principal, ImageName image, Digest digest);
     // Nothing when there is nothing to mount: the caller starts an ordinary upload (DIST-MNT-02).
-    // Without `source` it looks wherever the principal may pull.
-    Awaitable<Answer<std::optional<BlobInfo>>> mount(Principal principal, ImageName target,
-                                                     Digest digest,
-                                                     std::optional<ImageName> source);
+    // Only from where `access` may pull; null: from anywhere. Without `source` it looks wherever that is.
+    Awaitable<Answer<std::optional<BlobInfo>>> mount(
+        Principal principal, ImageName target, Digest digest, std::optional<ImageName> source,
+        std::shared_ptr<const RequestAccess> access = nullptr);
 
     // --- uploads ---
     // Errc::too_many_uploads: here, where no byte has been sent (SEC-36, DIST-RATE-02). Of those that have begun all the same
@@ -129,8 +135,15 @@ public:
     Awaitable<Answer<Page<std::string>>> list_tags(Principal principal, ImageName image,
                                                    std::string after,
                                                    std::optional<std::uint64_t> count);
-    Awaitable<Answer<Page<std::string>>> list_images(Principal principal, std::string after,
-                                                     std::optional<std::uint64_t> count);
+    // Only what `access` may list; null: all. A page may then be short and have more behind it; it goes on after `last`.
+    struct ImagePage {
+        std::vector<std::string> items;
+        bool more = false;
+        std::string last;  // up to which all has been looked at
+    };
+    Awaitable<Answer<ImagePage>> list_images(Principal principal, std::string after,
+                                             std::optional<std::uint64_t> count,
+                                             std::shared_ptr<const RequestAccess> access = nullptr);
     // An image name nobody has heard of has no referrers (DIST-REF-04).
     Awaitable<Answer<Page<Referrer>>> list_referrers(Principal principal, ImageName image,
                                                      Digest subject,

@@ -115,11 +115,14 @@ struct UploadStatus {
 
 // What a tag is expected to be when an operation takes its turn.
 struct TagExpectation {
-    enum class Kind : std::uint8_t { anything, absent, digest };
+    enum class Kind : std::uint8_t { anything, absent, digest, absent_or_digest };
     Kind kind = Kind::anything;
     Digest digest;
 
     static TagExpectation anything() noexcept { return {}; }
+    static TagExpectation absent_or_at(const Digest& d) noexcept {
+        return {Kind::absent_or_digest, d};
+    }
     static TagExpectation absent() noexcept { return {Kind::absent, {}}; }
     static TagExpectation at(const Digest& d) noexcept { return {Kind::digest, d}; }
 };
@@ -144,6 +147,7 @@ struct ManifestInfo {
     Digest digest;
     ManifestKind kind = ManifestKind::oci_image;
     std::uint64_t size_bytes = 0;
+    std::vector<std::optional<Digest>> tags_were{};  // of a push: where each tag pointed before
 };
 
 struct ManifestPut {
@@ -152,7 +156,7 @@ struct ManifestPut {
     std::vector<std::byte> bytes;
     Manifest manifest;                            // parsed from `bytes`
     std::vector<Tag> tags;                        // set to this manifest in the same step
-    TagExpectation expected;                      // of the first tag
+    TagExpectation expected;                      // of each tag
     bool children_may_be_missing = false;         // sparse index: children are not looked for
     std::uint32_t referrers_per_subject_max = 0;  // 0: no limit; beyond it Errc::denied
     std::vector<DocumentWrite> documents;         // written in the same step, or nothing is

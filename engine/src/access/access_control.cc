@@ -192,6 +192,18 @@ Awaitable<Answer<Identity>> AccessControl::recall_robot(Identity identity) {
     co_return identity_of(known, identity.credential);
 }
 
+Awaitable<Answer<Identity>> AccessControl::describe(std::string name) {
+    if (name == "anonymous") co_return Identity{};
+    if (name.starts_with(kRobotPrefix)) {
+        const auto robot = co_await accounts_.find_robot(name.substr(kRobotPrefix.size()));
+        if (!robot) co_return refuse(robot.error());
+        co_return identity_of(robot.value(), {});
+    }
+    const auto user = co_await accounts_.find_user(std::move(name));
+    if (!user) co_return refuse(user.error());
+    co_return identity_of(user.value(), {});
+}
+
 Awaitable<Answer<ProjectView>> AccessControl::view(const Identity& identity, std::string project) {
     const bool user = identity.kind == Identity::Kind::user;
     auto view = co_await projects_.view(std::move(project), user ? identity.account : "",

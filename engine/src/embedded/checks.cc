@@ -68,10 +68,9 @@ Answer<void> check_tag(const AppliedState& state, const ImageName& image, const 
                        const TagExpectation& expected) {
     if (expected.kind == TagExpectation::Kind::anything) return ok();
     const auto manifest = state.catalog.images().find_tag(image.text(), tag.text());
-    if (expected.kind == TagExpectation::Kind::absent) {
-        if (!manifest) return ok();
+    if (!manifest && expected.kind != TagExpectation::Kind::digest) return ok();
+    if (expected.kind == TagExpectation::Kind::absent)
         return refuse({Errc::precondition_failed, "the tag exists"});
-    }
     const auto known = manifest ? state.catalog.manifests().find(*manifest) : std::nullopt;
     if (known && known->digest == expected.digest) return ok();
     return refuse({Errc::precondition_failed, "the tag does not point at the expected manifest"});

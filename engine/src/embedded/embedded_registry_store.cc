@@ -170,6 +170,7 @@ struct EmbeddedRegistryStore::PlannedManifest {
     std::vector<std::byte> bytes;
     cas::Change change;
     TurnCheck check;
+    std::shared_ptr<std::vector<std::optional<Digest>>> tags_were;  // filled by the check
 };
 
 namespace {
@@ -206,8 +207,8 @@ ManifestPutRecord record_of(const ManifestPut& put, const RequestId& id) {
 
 Answer<void> check_put(const AppliedState& state, const ManifestPut& put, cas::Change& change,
                        const cas::FrameContext& frame) {
-    if (!put.tags.empty()) {
-        ORB_TRY(check_tag(state, put.target.image, put.tags.front(), put.expected));
+    for (const auto& tag : put.tags) {
+        ORB_TRY(check_tag(state, put.target.image, tag, put.expected));
     }
     ORB_TRY(check_children(state, put));
     ORB_TRY(check_referrers_limit(state, put));
@@ -223,6 +224,17 @@ Answer<void> check_put(const AppliedState& state, const ManifestPut& put, cas::C
     return ok();
 }
 
+// In the turn of the request: nothing moves them meanwhile.
+std::vector<std::optional<Digest>> tags_before(const AppliedState& state, const ManifestPut& put) {
+    std::vector<std::optional<Digest>> before;
+    for (const auto& tag : put.tags) {
+        const auto manifest = state.catalog.images().find_tag(put.target.image.text(), tag.text());
+        const auto known = manifest ? state.catalog.manifests().find(*manifest) : std::nullopt;
+        before.push_back(known ? std::optional{known->digest} : std::nullopt);
+    }
+    return before;
+}
+
 }  // namespace
 
 EmbeddedRegistryStore::PlannedManifest EmbeddedRegistryStore::plan(const RequestId& id,
@@ -232,8 +244,10 @@ EmbeddedRegistryStore::PlannedManifest EmbeddedRegistryStore::plan(const Request
     planned.change.keys = keys_of(put);
     planned.change.records.push_back(encode(record_of(put, id)));
     planned.put = std::make_shared<const ManifestPut>(std::move(put));
-    planned.check = [state = state_, shared = planned.put](cas::Change& self,
-                                                           const cas::FrameContext& frame) {
+    planned.tags_were = std::make_shared<std::vector<std::optional<Digest>>>();
+    planned.check = [state = state_, shared = planned.put, were = planned.tags_were](
+                        cas::Change& self, const cas::FrameContext& frame) -> Answer<void> {
+        *were = tags_before(state, *shared);
         return check_put(state, *shared, self, frame);
     };
     return planned;
@@ -242,16 +256,19 @@ EmbeddedRegistryStore::PlannedManifest EmbeddedRegistryStore::plan(const Request
 Awaitable<Answer<ManifestInfo>> EmbeddedRegistryStore::put_manifest(RequestId id, ManifestPut put) {
     auto planned = plan(id, std::move(put));
     const auto& pushed = *planned.put;
-    const ManifestInfo info{pushed.digest, pushed.manifest.kind(), pushed.manifest.size_bytes()};
+    ManifestInfo info{pushed.digest, pushed.manifest.kind(), pushed.manifest.size_bytes(), {}};
+    const auto were = planned.tags_were;
     if (planned.bytes.size() > inline_size_max_bytes_) {
         const auto written = co_await write_and_commit(planned, id);
         if (!written) co_return refuse(written.error());
+        info.tags_were = *were;
         co_return info;
     }
     planned.change.blobs.push_back({pushed.digest, std::move(planned.bytes)});
     const auto committed =
         co_await commit(store_, catalog_, id, std::move(planned.change), std::move(planned.check));
     if (!committed) co_return refuse(committed.error());
+    info.tags_were = *were;
     co_return info;
 }
 

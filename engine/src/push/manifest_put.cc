@@ -27,6 +27,10 @@ Answer<std::vector<Tag>> tags_of(PutManifestRequest& request, const RegistryLimi
     return std::move(request.more_tags);
 }
 
+Refusal may_not_move() {
+    return {Errc::denied, "the tag exists, and to move it needs more rights than to push"};
+}
+
 }  // namespace
 
 Awaitable<Answer<PutManifestReceipt>> Registry::put_manifest(Principal principal,
@@ -45,20 +49,32 @@ Awaitable<Answer<PutManifestReceipt>> Registry::put_manifest(Principal principal
         std::move(more.begin(), more.end(), std::back_inserter(documents));
     }
 
-    PutManifestReceipt receipt{digest, manifest.subject(), by_digest ? tags : std::vector<Tag>{}};
+    PutManifestReceipt receipt{
+        digest, manifest.subject(), by_digest ? tags : std::vector<Tag>{}, {}};
+    auto expected = request.expected;
+    const bool held_back =
+        !request.may_move_tags && expected.kind == TagExpectation::Kind::anything;
+    if (held_back) expected = TagExpectation::absent_or_at(digest);
+    const bool moves_without_right = !request.may_move_tags &&
+                                     expected.kind == TagExpectation::Kind::digest &&
+                                     expected.digest != digest;
+    if (moves_without_right) co_return refuse(may_not_move());
     const bool sparse = target.value().repository.sparse_index_allowed;
     ManifestPut put{std::move(target).value(),
                     digest,
                     std::move(request.bytes),
                     std::move(manifest),
                     std::move(tags),
-                    request.expected,
+                    expected,
                     sparse,
                     rooms_->limits().referrers_per_subject_max,
                     std::move(documents)};
     const auto id = rooms_->new_request();
     const auto stored = co_await rooms_->store.put_manifest(id, std::move(put));
+    if (!stored && held_back && stored.error().code == Errc::precondition_failed)
+        co_return refuse(may_not_move());
     if (!stored) co_return refuse(stored.error());
+    receipt.tags_were = stored.value().tags_were;
     co_return receipt;
 }
 

@@ -6,8 +6,9 @@ namespace orbitalreg::engine {
 
 namespace {
 
-// How many image names are looked at when the client names none.
+// How many image names are looked at when the client names none; more where some may not be read.
 constexpr std::uint32_t kSourcesMax = 16;
+constexpr std::uint32_t kSourcesWithAccessMax = 256;
 
 // What stands for "there is nothing to mount", as opposed to a store that cannot work.
 bool means_nothing_to_mount(const Refusal& refusal) noexcept {
@@ -16,9 +17,9 @@ bool means_nothing_to_mount(const Refusal& refusal) noexcept {
 
 }  // namespace
 
-Awaitable<Answer<std::optional<BlobInfo>>> Registry::mount(Principal, ImageName target_image,
-                                                           Digest digest,
-                                                           std::optional<ImageName> source) {
+Awaitable<Answer<std::optional<BlobInfo>>> Registry::mount(
+    Principal, ImageName target_image, Digest digest, std::optional<ImageName> source,
+    std::shared_ptr<const RequestAccess> access) {
     auto target = co_await rooms_->rules.target_of(target_image);
     if (!target) co_return refuse(target.error());
     const auto present = co_await rooms_->store.stat_blob(target_image, digest);
@@ -29,11 +30,17 @@ Awaitable<Answer<std::optional<BlobInfo>>> Registry::mount(Principal, ImageName 
         if (!rooms_->rules.check_readable(*source)) co_return std::optional<BlobInfo>{};
         sources.push_back(std::move(*source));
     } else if (rooms_->options.mount_without_from) {
-        auto found = co_await rooms_->store.find_links(digest, kSourcesMax);
+        auto found =
+            co_await rooms_->store.find_links(digest, access ? kSourcesWithAccessMax : kSourcesMax);
         if (!found) co_return refuse(found.error());
         sources = std::move(found).value();
     }
     for (auto& candidate : sources) {
+        // SEC-26, SEC-27: a blob is never reached through a name that may not be read.
+        if (access) {
+            const bool readable = co_await access->may(Action::pull, candidate);
+            if (!readable) continue;
+        }
         const auto id = rooms_->new_request();
         const auto mounted =
             co_await rooms_->store.mount(id, target.value(), digest, std::move(candidate));

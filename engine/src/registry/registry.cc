@@ -5,8 +5,8 @@
 namespace orbitalreg::engine {
 
 Registry::Registry(RegistryStore& store, Random& random, Log& log, Metrics& metrics,
-                   RegistryOptions options)
-    : rooms_{std::make_unique<Rooms>(store, random, log, std::move(options))} {
+                   RegistryOptions options, Projects* projects)
+    : rooms_{std::make_unique<Rooms>(store, random, log, std::move(options), projects)} {
     const auto show = [&](const char* name, const char* help,
                           std::uint64_t RegistryStoreStats::*field) {
         metrics.gauge_function(

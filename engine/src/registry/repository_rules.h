@@ -3,6 +3,7 @@
 // configuration declares first, then what pushes have made, then what a project lets be made.
 
 #include "engine/options.h"
+#include "engine/projects.h"
 #include "engine/registry_store.h"
 
 #include <map>
@@ -12,8 +13,8 @@ namespace orbitalreg::engine {
 
 class RepositoryRules {
 public:
-    // Both outlive it.
-    RepositoryRules(RegistryStore& store, const RegistryOptions& options);
+    // All outlive it; `projects` may be null.
+    RepositoryRules(RegistryStore& store, const RegistryOptions& options, Projects* projects);
 
     // Where a push to this image name goes. Errc::name_unknown, Errc::unsupported.
     Awaitable<Answer<PushTarget>> target_of(ImageName image) const;
@@ -21,15 +22,19 @@ public:
     Answer<void> check_readable(const ImageName& image) const;
 
 private:
-    struct Project {
+    struct DeclaredProject {
         bool auto_create = false;
         std::map<std::string, RepositoryObject, std::less<>> repositories;
     };
     const RepositoryObject* find_declared(const RepositoryName& name) const;
+    // Of projects that are kept as documents. Errc::document_unknown.
+    Awaitable<Answer<Project>> find_kept(std::string name) const;
+    Awaitable<Answer<RepositoryObject>> find_kept_repository(RepositoryName name) const;
 
     RegistryStore& store_;
     const RegistryOptions& options_;
-    std::map<std::string, Project, std::less<>> projects_;
+    Projects* const kept_;
+    std::map<std::string, DeclaredProject, std::less<>> projects_;
 };
 
 }  // namespace orbitalreg::engine

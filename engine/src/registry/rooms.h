@@ -13,12 +13,12 @@ namespace orbitalreg::engine {
 
 struct Registry::Rooms {
     Rooms(RegistryStore& registry_store, Random& random_source, Log& log_sink,
-          RegistryOptions registry_options)
+          RegistryOptions registry_options, Projects* projects)
         : store{registry_store},
           random{random_source},
           log{log_sink},
           options{std::move(registry_options)},
-          rules{store, options},
+          rules{store, options, projects},
           tokens{store.derive_key(SessionTokens::kKeyLabel)} {}
 
     RegistryStore& store;
@@ -34,6 +34,11 @@ struct Registry::Rooms {
     const RegistryLimits& limits() const noexcept { return options.limits; }
     RequestId new_request() noexcept { return RequestId::make(random); }
 
+    // What somebody may see of a name in the catalog.
+    enum class Listing : std::uint8_t { shown, hidden, skip_project };
+    // `seen_project`: the last one of which something may be seen; outlives the call.
+    Awaitable<Listing> may_list(std::shared_ptr<const RequestAccess> access, std::string name,
+                                std::string* seen_project);
     // Asks the gates in order. `request` outlives the call.
     Awaitable<Answer<void>> admit(const PullRequest& request);
     // Errc::upload_unknown for a token that is not genuine.

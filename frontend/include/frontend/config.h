@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,14 +24,27 @@ namespace orbitalreg::frontend {
 struct RepositoryConfig {
     std::string name;
     bool sparse_index_allowed = false;
+    std::optional<bool> open_to_all;  // other than its project
 
     friend bool operator==(const RepositoryConfig&, const RepositoryConfig&) = default;
+};
+
+// What somebody is in a project.
+struct MemberConfig {
+    bool group = false;  // of an identity provider; else a user
+    std::string name;
+    std::string role;
+    std::vector<std::string> patterns;  // of image names; empty: all
+
+    friend bool operator==(const MemberConfig&, const MemberConfig&) = default;
 };
 
 struct ProjectConfig {
     std::string name;
     bool auto_create = false;
     std::vector<RepositoryConfig> repositories;
+    bool open_to_all = false;
+    std::vector<MemberConfig> members;
 
     friend bool operator==(const ProjectConfig&, const ProjectConfig&) = default;
 };
@@ -99,8 +113,11 @@ struct Config {
     ScrubConfig scrub;
     CompactionConfig compaction;
     GcConfig gc;
+    // Where nothing is said: as here with auth.mode none, and neither with tokens.
     bool auto_create_projects = true;
+    bool auto_create_projects_said = false;
     std::string default_project = "library";
+    bool default_project_said = false;
     std::vector<ProjectConfig> projects;
 };
 

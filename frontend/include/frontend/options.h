@@ -92,6 +92,22 @@ struct CorsOptions {
     friend bool operator==(const CorsOptions&, const CorsOptions&) = default;
 };
 
+// Who may come in.
+struct AuthOptions {
+    bool on = false;  // auth.mode: token
+    std::string
+        service;  // the audience of tokens; empty: host and port of the external URL, else `orbitalreg`
+    std::chrono::seconds token_life{300};
+    bool basic_on_v2 = true;  // name and secret at each request, besides tokens
+    bool rotate_refresh = false;
+    std::chrono::seconds refresh_life{30 * 24 * 3600LL};  // without use
+    std::uint32_t login_failures = 5;  // then each further one doubles the wait (SEC-48)
+    std::string keys_path;             // of the keys that sign tokens
+    std::chrono::seconds key_life{90 * 24 * 3600LL};  // 0: keys change when asked only
+
+    friend bool operator==(const AuthOptions&, const AuthOptions&) = default;
+};
+
 struct ServerOptions {
     std::string address = "127.0.0.1:5000";  // port 0: a free one
     TlsOptions tls;
@@ -100,6 +116,7 @@ struct ServerOptions {
     std::vector<std::string> trusted_proxies;  // networks whose forwarded headers are believed
     CorsOptions cors;
     RateOptions rates;
+    AuthOptions auth;
     bool mount_without_from = true;
     bool deletion = true;  // of manifests, tags and blobs by clients
     HttpLimits limits;

@@ -22,6 +22,7 @@
 #include <vector>
 
 namespace orbitalreg::engine {
+class AccessControl;
 class Registry;
 class Upkeep;
 }  // namespace orbitalreg::engine
@@ -38,6 +39,7 @@ struct HealthComponent {
 struct ServerEnvironment {
     engine::Registry& registry;
     engine::Upkeep& upkeep;
+    engine::AccessControl& access;
     // One executor a reactor, each run by one thread.
     std::vector<asio::any_io_executor> reactors;
     Clock& clock;
@@ -58,6 +60,8 @@ public:
     // Reads certificate and key, at start where ServerOptions::tls is enabled and again at any time: connections that are
     // open keep theirs. What is wrong with the files, or nothing; with a fault, what was in use stays in use.
     std::string load_tls(const TlsOptions& tls);
+    // With ServerOptions::auth: reads the keys that sign tokens, makes the first one. What is wrong, or nothing. Before listen().
+    std::string open_auth();
     // Binds the addresses. The kernel's error when one is taken, Errc::address_invalid.
     Result<void> listen();
     // Where it listens, a port of 0 replaced by the real one. Empty: no admin listener, no TLS. TLS on the main address: both

@@ -3,10 +3,12 @@
 #include "config/reading.h"
 #include "config/schema.h"
 #include "engine/names.h"
+#include "engine/projects.h"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -72,6 +74,7 @@ private:
     void read_value(const Key& key, const YAML::Node& value);
     void read_projects(const YAML::Node& list);
     ProjectConfig read_project(const YAML::Node& node, const std::string& path);
+    MemberConfig read_member(const YAML::Node& node, const std::string& path);
     RepositoryConfig read_repository(const YAML::Node& node, const std::string& path);
     std::string read_name(const YAML::Node& node, const std::string& path);
     std::string read_choice(const YAML::Node& node, const std::string& path,
@@ -181,6 +184,8 @@ RepositoryConfig ConfigReader::read_repository(const YAML::Node& node, const std
             if (type == "remote" || type == "virtual") {
                 error(entry.second, at, "not there yet in this version: only `local` is accepted");
             }
+        } else if (key == "public") {
+            repository.open_to_all = read_choice(entry.second, at, {"true", "false"}) == "true";
         } else if (key == "sparse_index") {
             repository.sparse_index_allowed =
                 read_choice(entry.second, at, {"allow", "refuse"}) == "allow";
@@ -192,6 +197,43 @@ RepositoryConfig ConfigReader::read_repository(const YAML::Node& node, const std
     return repository;
 }
 
+// `{ user: alice, role: developer, repositories: ["acme/app/**"] }`, or a `group`.
+MemberConfig ConfigReader::read_member(const YAML::Node& node, const std::string& path) {
+    MemberConfig member;
+    if (!node.IsMap()) error(node, path, "must be a section with keys");
+    for (const auto& entry : node) {
+        const auto key = scalar_or_empty(entry.first);
+        const auto at = join_path(path, key);
+        if (key == "user" || key == "group") {
+            if (!member.name.empty()) error(entry.first, at, "a member is one user or one group");
+            member.group = key == "group";
+            member.name = scalar_or_empty(entry.second);
+            if (!engine::parse_member(key + ':' + member.name))
+                error(entry.second, at, '`' + member.name + "` is not the name of a " + key);
+        } else if (key == "role") {
+            member.role = scalar_or_empty(entry.second);
+            if (!engine::parse_role(member.role)) {
+                error(
+                    entry.second, at,
+                    '`' + member.role +
+                        "` is not one of: limited, guest, developer, maintainer, admin, security");
+            }
+        } else if (key == "repositories" && entry.second.IsSequence()) {
+            for (const auto& pattern : entry.second)
+                member.patterns.push_back(scalar_or_empty(pattern));
+            // An empty list would mean all of them.
+            const auto& all = member.patterns;
+            if (all.empty() || std::find(all.begin(), all.end(), "") != all.end())
+                error(entry.second, at, "must name at least one pattern, and no empty one");
+        } else {
+            error(entry.first, at, key == "repositories" ? "must be a list" : "unknown key");
+        }
+    }
+    if (node.IsMap() && (member.name.empty() || member.role.empty()))
+        error(node, path, "needs `user` or `group`, and `role`");
+    return member;
+}
+
 ProjectConfig ConfigReader::read_project(const YAML::Node& node, const std::string& path) {
     ProjectConfig project;
     for (const auto& entry : node) {
@@ -201,13 +243,21 @@ ProjectConfig ConfigReader::read_project(const YAML::Node& node, const std::stri
             project.name = read_name(entry.second, at);
         } else if (key == "auto_create") {
             project.auto_create = read_choice(entry.second, at, {"true", "false"}) == "true";
+        } else if (key == "public") {
+            project.open_to_all = read_choice(entry.second, at, {"true", "false"}) == "true";
+        } else if (key == "members" && (entry.second.IsSequence() || entry.second.IsNull())) {
+            for (std::size_t i = 0; i < entry.second.size(); ++i) {
+                project.members.push_back(
+                    read_member(entry.second[i], at + '[' + std::to_string(i) + ']'));
+            }
         } else if (key == "repositories" && (entry.second.IsSequence() || entry.second.IsNull())) {
             for (std::size_t i = 0; i < entry.second.size(); ++i) {
                 project.repositories.push_back(
                     read_repository(entry.second[i], at + '[' + std::to_string(i) + ']'));
             }
         } else {
-            error(entry.first, at, key == "repositories" ? "must be a list" : "unknown key");
+            error(entry.first, at,
+                  key == "repositories" || key == "members" ? "must be a list" : "unknown key");
         }
     }
     if (project.name.empty()) error(node, path, "needs a `name`");
@@ -278,8 +328,16 @@ void ConfigReader::read_environment(const std::map<std::string, std::string>& en
     }
 }
 
+// Where tokens are asked for, nothing comes into being by itself unless that is said.
+void choose_defaults(Config& config) {
+    if (!config.server.auth.on) return;
+    if (!config.auto_create_projects_said) config.auto_create_projects = false;
+    if (!config.default_project_said) config.default_project.clear();
+}
+
 // What no single key can be wrong about.
 void check_whole(LoadedConfig& loaded) {
+    choose_defaults(loaded.config);
     const auto& server = loaded.config.server;
     if (server.address == server.admin_address && !server.address.ends_with(":0")) {
         loaded.errors.push_back({"", 0, "admin.addr", "is the same as http.addr"});

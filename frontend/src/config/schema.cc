@@ -180,11 +180,41 @@ Trouble apply_cors_origins(Config& config, std::string_view text) {
         "an origin: https://, a host in small letters, perhaps a port; neither `*` nor `null`");
 }
 
-Trouble apply_auth_mode(Config&, std::string_view text) {
-    if (text == "none") return std::nullopt;
-    if (text == "token")
-        return "authentication is not there yet in this version: only `none` is accepted";
-    return wrong(text, "one of: none");
+Trouble apply_auth_mode(Config& config, std::string_view text) {
+    return set_choice<bool, 2>(config.server.auth.on, text, {{{"none", false}, {"token", true}}});
+}
+
+// What stands between quotes in a header, and is compared byte by byte.
+Trouble apply_auth_service(Config& config, std::string_view text) {
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return is_alphanumeric(c) || std::string_view{"._:-/"}.find(c) != std::string_view::npos;
+    });
+    if (!plain || text.size() > 128) return wrong(text, "a name of letters, digits and ._:-/");
+    config.server.auth.service = text;
+    return std::nullopt;
+}
+
+Trouble set_seconds(std::chrono::seconds& to, std::string_view text, std::chrono::seconds min,
+                    std::chrono::seconds max) {
+    milliseconds value{0};
+    if (auto trouble = set_duration(value, text, min)) return trouble;
+    if (value > max) return "must be at most " + std::to_string(max.count()) + 's';
+    to = std::chrono::floor<std::chrono::seconds>(value);
+    return std::nullopt;
+}
+
+Trouble apply_key_life(Config& config, std::string_view text) {
+    using std::chrono::seconds;
+    auto& life = config.server.auth.key_life;
+    if (auto trouble = set_seconds(life, text, seconds{0}, seconds{10 * 365 * 86400}))
+        return trouble;
+    if (life != seconds{0} && life < seconds{3600}) return "must be 0, or at least 1h";
+    return std::nullopt;
+}
+
+Trouble apply_auto_create(Config& config, std::string_view text) {
+    config.auto_create_projects_said = true;
+    return set_bool(config.auto_create_projects, text);
 }
 
 Trouble apply_verify_reads(Config&, std::string_view text) {
@@ -217,6 +247,7 @@ Trouble apply_default_project(Config& config, std::string_view text) {
             return wrong(text, "the name of a project");
     }
     config.default_project = text;
+    config.default_project_said = true;
     return std::nullopt;
 }
 
@@ -313,7 +344,18 @@ constexpr auto kKeys = std::to_array<Key>({
     ORB_KEY("uploads.closed_max", set_number(config.uploads.closed_max, text, 1, kCountMax)),
     ORB_KEY("uploads.rehash_max", set_number(config.uploads.rehash_max, text, 1, 1024)),
     {"auth.mode", apply_auth_mode, {}},
-    ORB_KEY("defaults.auto_create_projects", set_bool(config.auto_create_projects, text)),
+    {"auth.service", apply_auth_service, {}},
+    ORB_KEY("auth.token_life", set_seconds(config.server.auth.token_life, text,
+                                           std::chrono::seconds{60}, std::chrono::seconds{3600})),
+    ORB_KEY("auth.basic_on_v2", set_bool(config.server.auth.basic_on_v2, text)),
+    ORB_KEY("auth.rotate_refresh", set_bool(config.server.auth.rotate_refresh, text)),
+    ORB_KEY("auth.refresh_life",
+            set_seconds(config.server.auth.refresh_life, text, std::chrono::seconds{3600},
+                        std::chrono::seconds{365 * 86400})),
+    ORB_KEY("auth.login_failures", set_number(config.server.auth.login_failures, text, 1, 1000)),
+    ORB_KEY("auth.keys_path", set_text(config.server.auth.keys_path, text)),
+    {"auth.key_life", apply_key_life, {}},
+    {"defaults.auto_create_projects", apply_auto_create, {}},
     {"defaults.project", apply_default_project, {}},
     ORB_KEY("defaults.deletion", set_bool(config.server.deletion, text)),
     ORB_KEY("defaults.mount_without_from", set_bool(config.server.mount_without_from, text)),

@@ -12,10 +12,10 @@ namespace {
 constexpr std::string_view kContentType =
     "application/octet-stream";  // whatever the bytes are (DIST-BLOB-02, SEC-12)
 
-Response not_modified(const Digest& digest) {
+Response not_modified(const Exchange& exchange, const Digest& digest) {
     Response response;
     response.status = 304;
-    describe_content(response.headers, digest, true);
+    describe_content(response.headers, exchange, digest, true);
     return response;
 }
 
@@ -57,11 +57,11 @@ std::string make_boundary(Random& random) {
     return to_hex(bytes);
 }
 
-Response partial(const Services& services, std::unique_ptr<engine::BlobStream> stream,
-                 const std::vector<ByteRange>& ranges) {
+Response partial(const Services& services, const Exchange& exchange,
+                 std::unique_ptr<engine::BlobStream> stream, const std::vector<ByteRange>& ranges) {
     Response response;
     response.status = 206;
-    describe_content(response.headers, stream->digest(), true);
+    describe_content(response.headers, exchange, stream->digest(), true);
     if (ranges.size() > 1) {
         const auto boundary = make_boundary(services.random);
         response.headers.add("Content-Type", "multipart/byteranges; boundary=" + boundary);
@@ -77,9 +77,9 @@ Response partial(const Services& services, std::unique_ptr<engine::BlobStream> s
     return response;
 }
 
-Response whole(std::unique_ptr<engine::BlobStream> stream) {
+Response whole(const Exchange& exchange, std::unique_ptr<engine::BlobStream> stream) {
     Response response;
-    describe_content(response.headers, stream->digest(), true);
+    describe_content(response.headers, exchange, stream->digest(), true);
     response.headers.add("Content-Type", kContentType);
     response.headers.add("Accept-Ranges", "bytes");
     response.body = whole_body(std::move(stream));
@@ -94,19 +94,20 @@ Awaitable<Response> get_blob(const Services& services, Exchange& exchange, engin
     auto& stream = opened.value();
     const auto condition = check_conditions(exchange.head, digest);
     if (condition == Condition::failed) co_return precondition_failed();
-    if (condition == Condition::not_modified) co_return not_modified(digest);
+    if (condition == Condition::not_modified) co_return not_modified(exchange, digest);
     const auto range = exchange.head.field("Range");
-    if (!range || !range_applies(exchange.head, digest)) co_return whole(std::move(stream));
+    if (!range || !range_applies(exchange.head, digest))
+        co_return whole(exchange, std::move(stream));
     const auto request = parse_range(*range, stream->size_bytes(), services.options.limits);
     switch (request.kind) {
         case RangeRequest::Kind::unsatisfiable:
             co_return unsatisfiable(stream->size_bytes());
         case RangeRequest::Kind::parts:
-            co_return partial(services, std::move(stream), request.parts);
+            co_return partial(services, exchange, std::move(stream), request.parts);
         case RangeRequest::Kind::whole:
             break;
     }
-    co_return whole(std::move(stream));
+    co_return whole(exchange, std::move(stream));
 }
 
 // Range on a HEAD is ignored (DIST-BLOB-17).
@@ -117,9 +118,9 @@ Awaitable<Response> head_blob(const Services& services, Exchange& exchange, engi
     if (!info) co_return refusal_response(info.error(), Subject::blob_pull);
     const auto condition = check_conditions(exchange.head, digest);
     if (condition == Condition::failed) co_return precondition_failed();
-    if (condition == Condition::not_modified) co_return not_modified(digest);
+    if (condition == Condition::not_modified) co_return not_modified(exchange, digest);
     Response response;
-    describe_content(response.headers, digest, true);
+    describe_content(response.headers, exchange, digest, true);
     response.headers.add("Content-Type", kContentType);
     response.headers.add("Accept-Ranges", "bytes");
     response.length_of_unsent_body = info.value().size_bytes;

@@ -19,9 +19,9 @@ bool by_digest(const engine::Reference& reference) noexcept {
 }
 
 // What GET and HEAD say about a manifest (DIST-MAN-30). What a tag names may change, what a digest names cannot.
-void describe(Headers& headers, const engine::ManifestInfo& info,
+void describe(Headers& headers, const Exchange& exchange, const engine::ManifestInfo& info,
               const engine::Reference& reference) {
-    describe_content(headers, info.digest, by_digest(reference));
+    describe_content(headers, exchange, info.digest, by_digest(reference));
     headers.add("Content-Type", engine::media_type_of(info.kind));
 }
 
@@ -36,7 +36,7 @@ std::optional<Response> conditional_answer(const Exchange& exchange,
         case Condition::not_modified: {
             Response response;
             response.status = 304;
-            describe_content(response.headers, info.digest, by_digest(reference));
+            describe_content(response.headers, exchange, info.digest, by_digest(reference));
             return response;
         }
         case Condition::proceed:
@@ -54,7 +54,7 @@ Awaitable<Response> get_manifest(const Services& services, Exchange& exchange,
     exchange.notes.digest = info.digest.to_string();
     if (auto answer = conditional_answer(exchange, info, reference)) co_return std::move(*answer);
     Response response;
-    describe(response.headers, info, reference);
+    describe(response.headers, exchange, info, reference);
     response.body = whole_body(std::move(opened.value().content));
     co_return response;
 }
@@ -68,7 +68,7 @@ Awaitable<Response> head_manifest(const Services& services, Exchange& exchange,
     if (auto answer = conditional_answer(exchange, found.value(), reference))
         co_return std::move(*answer);
     Response response;
-    describe(response.headers, found.value(), reference);
+    describe(response.headers, exchange, found.value(), reference);
     response.length_of_unsent_body = found.value().size_bytes;
     co_return response;
 }
@@ -159,7 +159,7 @@ Awaitable<Response> put_manifest(const Services& services, Exchange& exchange,
                                  engine::ImageName image, engine::Reference reference) {
     const auto limit = services.options.limits.manifest_bytes;
     if (auto refused = refuse_encoded(exchange.head, kInvalid)) co_return std::move(*refused);
-    engine::PutManifestRequest request{image, reference, {}, {}, {}, {}};
+    engine::PutManifestRequest request{image, reference, {}, {}, {}, {}, exchange.may_move_tags};
     request.content_type = exchange.head.field("Content-Type").value_or("");
     if (by_digest(reference)) {
         if (auto refused = read_tags(services, exchange, request.more_tags))

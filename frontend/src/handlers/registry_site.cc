@@ -1,12 +1,15 @@
 #include "handlers/registry_site.h"
 
+#include "auth/authority.h"
 #include "handlers/blobs.h"
 #include "handlers/catalog.h"
+#include "handlers/management.h"
 #include "handlers/manifests.h"
 #include "handlers/ping.h"
 #include "handlers/referrers.h"
 #include "handlers/system_api.h"
 #include "handlers/tags.h"
+#include "handlers/token.h"
 #include "handlers/uploads.h"
 #include "http/cors.h"
 
@@ -45,6 +48,12 @@ Handler handler_of(Route route) noexcept {
             return handle_system_compaction;
         case Route::system_scrub:
             return handle_system_scrub;
+        case Route::token:
+            return handle_token;
+        case Route::jwks:
+            return handle_jwks;
+        case Route::management:
+            return handle_management;
         case Route::livez:
         case Route::readyz:
         case Route::startupz:
@@ -180,6 +189,10 @@ Awaitable<Response> RegistrySite::answer(Exchange& exchange) {
     std::optional<RateLimits::Pulls> pulls;
     // First: who is turned away here has not used up a pull.
     if (auto refused = refuse_overload(exchange)) co_return std::move(*refused);
+    if (services_.authority != nullptr) {
+        auto refused = co_await services_.authority->refuse(exchange);
+        if (refused) co_return std::move(*refused);
+    }
     if (auto refused = refuse_rate(exchange, pulls)) co_return std::move(*refused);
     auto response = co_await handler(services_, exchange);
     if (!exchange.ticket.hold(response.held_bytes())) co_return busy();

@@ -12,9 +12,11 @@ namespace orbitalreg::frontend {
 
 class RegistrySite final : public Site {
 public:
+    // `authority`: null where nobody is asked who they are.
     RegistrySite(engine::Registry& registry, engine::Upkeep& upkeep, const ServerOptions& options,
-                 Random& random, const Clock& clock, Metrics& metrics)
-        : services_{registry, upkeep, options, random},
+                 Random& random, const Clock& clock, Metrics& metrics,
+                 engine::AccessControl& access, Authority* authority)
+        : services_{registry, upkeep, options, random, access, authority},
           rates_{options.rates},
           admission_{options.limits.requests, request_memory(options.limits), metrics},
           clock_{clock} {}

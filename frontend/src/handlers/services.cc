@@ -6,8 +6,6 @@
 
 namespace orbitalreg::frontend {
 
-engine::Principal principal_of(const Exchange&) { return {}; }
-
 std::string location_of(const Services& services, const engine::ImageName& image,
                         std::string_view rest) {
     return services.options.external_url + "/v2/" + image.text() + '/' + std::string{rest};
@@ -61,11 +59,14 @@ Response busy() {
     return response;
 }
 
-void describe_content(Headers& headers, const Digest& digest, bool immutable) {
+void describe_content(Headers& headers, const Exchange& exchange, const Digest& digest,
+                      bool immutable) {
     headers.add("Docker-Content-Digest", digest.to_string());
     headers.add("ETag", entity_tag(digest));
-    // `public`: without authentication anybody may read. Becomes `private` where the repository is not open to all.
-    headers.add("Cache-Control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
+    // What not everybody may read is kept by no cache that several share.
+    const std::string_view kept = exchange.open_to_all ? "public, max-age=31536000, immutable"
+                                                       : "private, max-age=31536000, immutable";
+    headers.add("Cache-Control", immutable ? kept : "no-cache");
     headers.add("Content-Security-Policy", "default-src 'none'; sandbox");
 }
 

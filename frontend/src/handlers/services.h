@@ -1,6 +1,7 @@
 #pragma once
 // What every handler of the registry works with, and the small steps that several of them share.
 
+#include "engine/access_control.h"
 #include "engine/names.h"
 #include "engine/registry.h"
 #include "engine/upkeep.h"
@@ -13,15 +14,21 @@
 
 namespace orbitalreg::frontend {
 
+class Authority;
+
 struct Services {
     engine::Registry& registry;
     engine::Upkeep& upkeep;
     const ServerOptions& options;
     Random& random;
+    engine::AccessControl& access;
+    Authority* authority;  // null: auth.mode none
 };
 
-// Without authentication there is one principal. It takes its name from the request once there is more.
-engine::Principal principal_of(const Exchange& exchange);
+// On whose behalf; without authentication there is one principal, and it has no name.
+inline const engine::Principal& principal_of(const Exchange& exchange) {
+    return exchange.principal;
+}
 
 // `/v2/<name>/<rest>` below the configured external URL, or as a path when there is none (DIST-DEC-08).
 std::string location_of(const Services& services, const engine::ImageName& image,
@@ -44,6 +51,7 @@ Response body_fault(ErrorCode error, std::string_view too_large_code);
 Response busy();
 
 // Adds what any answer with content carries: entity tag, digest, caching, no sniffing (SEC-12, DIST-CACHE-01, 02).
-void describe_content(Headers& headers, const Digest& digest, bool immutable);
+void describe_content(Headers& headers, const Exchange& exchange, const Digest& digest,
+                      bool immutable);
 
 }  // namespace orbitalreg::frontend

@@ -122,7 +122,7 @@ Awaitable<std::optional<Response>> try_mount(const Services& services, Exchange&
         co_return std::nullopt;
     }
     auto mounted = co_await services.registry.mount(principal_of(exchange), image, digest.value(),
-                                                    std::move(source));
+                                                    std::move(source), exchange.access);
     if (!mounted) co_return refusal_response(mounted.error(), Subject::blob_push);
     if (!mounted.value()) co_return std::nullopt;
     co_return created(services, image, digest.value());

@@ -82,6 +82,7 @@ void AccessLog::record(const AccessEntry& entry) noexcept {
     const auto target = loggable_target(entry.target, entry.route);
     log_.info("request", {{"request_id", entry.request_id},
                           {"user", ""},
+                          {"user", entry.user},
                           {"remote_ip", entry.peer_address},
                           {"method", to_string(entry.method)},
                           {"uri", target},

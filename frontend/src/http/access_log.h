@@ -18,6 +18,7 @@ namespace orbitalreg::frontend {
 struct AccessEntry {
     std::string_view request_id;
     std::string_view peer_address;
+    std::string_view user;  // empty: nobody said who they are
     Method method = Method::other;
     std::string_view target;
     Route route = Route::none;

@@ -3,6 +3,7 @@
 // metrics on another. The session knows framing and connections, a Site what the requests mean.
 
 #include "base/asio.h"
+#include "engine/access.h"
 #include "frontend/options.h"
 #include "http/admission.h"
 #include "http/body_in.h"
@@ -11,6 +12,7 @@
 #include "http/target.h"
 #include "net/request_head.h"
 
+#include <memory>
 #include <string>
 
 namespace orbitalreg::frontend {
@@ -19,6 +21,8 @@ namespace orbitalreg::frontend {
 struct AccessNotes {
     std::string reference;
     std::string digest;
+    std::string credential;  // with which who asks proved it
+    std::string rule;        // which decided that it is allowed, or what was missing
 };
 
 struct Exchange {
@@ -31,6 +35,15 @@ struct Exchange {
     AccessNotes notes;
     const std::string& client_address;  // whom limits count
     Admission::Ticket ticket;           // kept until the answer is sent
+    // Where a trusted proxy says that the client sees this server; else scheme and host of the connection.
+    std::string seen_base{};
+    bool encrypted = false;
+
+    // On whose behalf, and what that may besides what was asked; null: everything (auth.mode: none).
+    engine::Principal principal{};
+    std::shared_ptr<const engine::RequestAccess> access{};
+    bool open_to_all = true;  // who knows nobody here may read it as well
+    bool may_move_tags = true;
 };
 
 class Site {

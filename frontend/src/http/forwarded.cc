@@ -155,6 +155,19 @@ std::optional<Network> parse_network(std::string_view text) {
     return network;
 }
 
+std::string subscriber_key(std::string_view address, std::size_t ipv4_bytes) {
+    // Before an IPv4 address that is mapped into IPv6 stand ten zeros and two ones.
+    constexpr std::size_t kMappedZeros = 10;
+    constexpr std::size_t kMappedBytes = 12;
+    constexpr std::size_t kIpv6Bytes = 8;
+    const auto network = parse_network(address);
+    if (!network) return std::string{address};
+    const auto& bytes = network->prefix;
+    const bool is_mapped = std::all_of(bytes.begin(), bytes.begin() + kMappedZeros,
+                                       [](unsigned char byte) { return byte == 0; });
+    return {bytes.data(), bytes.data() + (is_mapped ? kMappedBytes + ipv4_bytes : kIpv6Bytes)};
+}
+
 ForwardedRules::ForwardedRules(const std::vector<std::string>& trusted_proxies) {
     for (const auto& text : trusted_proxies) {
         if (const auto network = parse_network(text)) trusted_.push_back(*network);

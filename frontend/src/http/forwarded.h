@@ -25,6 +25,9 @@ struct Network {
 };
 // `192.0.2.0/24`, `2001:db8::/32`, or one address.
 std::optional<Network> parse_network(std::string_view text);
+// Equal for addresses that one subscriber may have: of IPv4 the first `ipv4_bytes`, of IPv6 the first 64 bits. A text that is no
+// address stands for itself.
+std::string subscriber_key(std::string_view address, std::size_t ipv4_bytes);
 
 class ForwardedRules {
 public:

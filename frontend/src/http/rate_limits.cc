@@ -9,18 +9,7 @@ namespace orbitalreg::frontend {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-// Before an IPv4 address that is mapped into IPv6 stand ten zeros and two ones.
-constexpr std::size_t kMappedZeros = 10;
-
-// Who gets 64 bits of IPv6 is one subscriber.
-std::string key_of(std::string_view address) {
-    const auto network = parse_network(address);
-    if (!network) return std::string{address};
-    const auto& bytes = network->prefix;
-    const bool is_mapped = std::all_of(bytes.begin(), bytes.begin() + kMappedZeros,
-                                       [](unsigned char byte) { return byte == 0; });
-    return {bytes.begin(), is_mapped ? bytes.end() : bytes.begin() + 8};
-}
+constexpr std::size_t kWholeAddress = 4;
 
 std::int64_t to_ns(std::chrono::milliseconds time) noexcept {
     return std::chrono::nanoseconds{time}.count();
@@ -48,7 +37,7 @@ void RateLimits::forget_idle(std::int64_t now_ns) {
 }
 
 RateLimits::Count& RateLimits::count_of(std::string_view address, std::int64_t now_ns) {
-    auto key = key_of(address);
+    auto key = subscriber_key(address, kWholeAddress);
     if (const auto known = counts_.find(key); known != counts_.end()) return known->second;
     if (counts_.size() >= kAddressesMax) forget_idle(now_ns);
     if (counts_.size() >= kAddressesMax) key.clear();

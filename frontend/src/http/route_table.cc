@@ -1,5 +1,6 @@
 #include "http/route_table.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -28,6 +29,10 @@ constexpr std::array<RouteFacts, kRoutes> kFacts{{
     {Route::system_stats, "system_stats", bit(Method::get)},
     {Route::system_compaction, "system_compaction", bit(Method::get) | bit(Method::post)},
     {Route::system_scrub, "system_scrub", bit(Method::get) | bit(Method::post)},
+    {Route::management, "management",
+     kRead | bit(Method::post) | bit(Method::put) | bit(Method::patch) | bit(Method::delete_)},
+    {Route::token, "token", bit(Method::get) | bit(Method::post)},
+    {Route::jwks, "jwks", kRead},
     {Route::livez, "livez", kRead},
     {Route::readyz, "readyz", kRead},
     {Route::startupz, "startupz", kRead},
@@ -97,9 +102,25 @@ RouteMatch match_system(std::span<const std::string> segments) {
     return match;
 }
 
-bool is_system_path(std::span<const std::string> segments) noexcept {
-    return segments.size() > 3 && segments[0] == "api" && segments[1] == "v1" &&
-           segments[2] == "system";
+bool begins_with(std::span<const std::string> segments,
+                 std::initializer_list<std::string_view> words) noexcept {
+    return segments.size() >= words.size() &&
+           std::equal(words.begin(), words.end(), segments.begin());
+}
+
+// What is no registry's path but served beside it.
+RouteMatch match_beside(std::span<const std::string> segments) {
+    if (segments.size() > 3 && begins_with(segments, {"api", "v1", "system"}))
+        return match_system(segments.subspan(3));
+    RouteMatch match;
+    if (segments.size() > 2 && begins_with(segments, {"api", "v1"}))
+        match.route = Route::management;
+    if ((segments.size() == 1 && begins_with(segments, {"token"})) ||
+        (segments.size() == 2 && begins_with(segments, {"oauth2", "token"})))
+        match.route = Route::token;
+    if (segments.size() == 2 && begins_with(segments, {".well-known", "jwks.json"}))
+        match.route = Route::jwks;
+    return match;
 }
 
 }  // namespace
@@ -113,9 +134,8 @@ bool is_registry_path(const Target& target) noexcept {
 }
 
 RouteMatch match_registry(const Target& target) {
+    if (!is_registry_path(target)) return match_beside(target.segments);
     RouteMatch match;
-    if (is_system_path(target.segments)) return match_system(std::span{target.segments}.subspan(3));
-    if (!is_registry_path(target)) return match;
     const auto segments = std::span{target.segments}.subspan(1);
     match.route = fixed_route(segments);
     if (match.route != Route::none) return match;

@@ -27,6 +27,9 @@ enum class Route : std::uint8_t {
     system_stats,
     system_compaction,
     system_scrub,
+    management,  // the rest of /api/v1; which noun is in the target
+    token,
+    jwks,
     livez,
     readyz,
     startupz,

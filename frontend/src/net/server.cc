@@ -1,5 +1,6 @@
 #include "frontend/server.h"
 
+#include "auth/authority.h"
 #include "engine/registry.h"
 #include "handlers/admin_site.h"
 #include "handlers/registry_site.h"
@@ -17,6 +18,15 @@ using tcp = asio::ip::tcp;
 // Health checks and a few scrapers; whoever floods this one cannot keep the others out of the main listener.
 constexpr std::uint32_t kAdminConnectionsMax = 64;
 
+std::unique_ptr<Authority> make_authority(ServerEnvironment& environment,
+                                          const ServerOptions& options) {
+    if (!options.auth.on) return nullptr;
+    return std::make_unique<Authority>(
+        AuthorityEnvironment{environment.access, environment.clock, environment.random,
+                             environment.log, environment.metrics},
+        options.auth, options.external_url);
+}
+
 }  // namespace
 
 struct Server::Rooms {
@@ -29,7 +39,8 @@ struct Server::Rooms {
 
     ForwardedRules forwarded;
     AccessLog access_log;
-    AccessLog admin_log;  // its requests are counted, not logged
+    AccessLog admin_log;                   // its requests are counted, not logged
+    std::unique_ptr<Authority> authority;  // null: auth.mode none
     RegistrySite registry_site;
     AdminSite admin_site;
     SessionEnvironment registry_sessions;
@@ -46,8 +57,10 @@ struct Server::Rooms {
           forwarded{options.trusted_proxies},
           access_log{environment.log, environment.metrics},
           admin_log{null_log(), environment.metrics},
+          authority{make_authority(environment, options)},
           registry_site{environment.registry, environment.upkeep, options,
-                        environment.random,   environment.clock,  environment.metrics},
+                        environment.random,   environment.clock,  environment.metrics,
+                        environment.access,   authority.get()},
           admin_site{options, environment.metrics, environment.health},
           registry_sessions{registry_site,      access_log,      environment.clock,
                             environment.random, environment.log, forwarded},
@@ -114,6 +127,10 @@ Result<void> Server::listen() {
     ORB_TRY(rooms_->listen_admin());
     rooms_->failed_address.clear();
     return ok();
+}
+
+std::string Server::open_auth() {
+    return rooms_->authority ? rooms_->authority->open() : std::string{};
 }
 
 std::string Server::load_tls(const TlsOptions& tls) { return rooms_->credentials.load(tls); }

@@ -179,6 +179,9 @@ Awaitable<bool> Session::serve_one() {
 
 Awaitable<bool> Session::answer(Turn& turn) {
     turn.exchange.match = environment_.site.match(turn.target);
+    turn.exchange.seen_base =
+        environment_.forwarded.base_of(turn.head, peer_address(), connection_.encrypted());
+    turn.exchange.encrypted = connection_.encrypted();
     Response response;
     try {
         response = co_await environment_.site.answer(turn.exchange);
@@ -245,6 +248,7 @@ void Session::record(const Turn& turn, unsigned status, const SendOutcome& outco
     AccessEntry entry;
     entry.request_id = turn.request_id;
     entry.peer_address = turn.client_address;
+    entry.user = turn.exchange.principal.name;
     entry.method = turn.head.method;
     entry.target = turn.head.target;
     entry.route = turn.exchange.match.route;
@@ -265,10 +269,8 @@ void Session::record(const Turn& turn, unsigned status, const SendOutcome& outco
 
 // Whether the connection lives on.
 Awaitable<bool> Session::send(Turn& turn, Response response) {
-    if (environment_.site.options().external_url.empty()) {
-        response.headers.put_before_paths(
-            environment_.forwarded.base_of(turn.head, peer_address(), connection_.encrypted()));
-    }
+    if (environment_.site.options().external_url.empty())
+        response.headers.put_before_paths(turn.exchange.seen_base);
     if (response.headers.unsafe()) response = error_response(500, "UNKNOWN", "internal error");
     const bool keep_alive = keeps_alive(turn, response);
     const bool with_body = turn.head.method != Method::head && !status_has_no_body(response.status);
