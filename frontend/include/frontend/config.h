@@ -99,6 +99,7 @@ struct Config {
     ScrubConfig scrub;
     CompactionConfig compaction;
     GcConfig gc;
+    AuditOptions audit;
     bool auto_create_projects = true;
     std::string default_project = "library";
     std::vector<ProjectConfig> projects;
