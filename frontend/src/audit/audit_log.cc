@@ -137,6 +137,7 @@ std::string AuditLog::path_of(std::uint64_t first_seq) const {
 Result<void> AuditLog::continue_files() {
     ORB_TRY(directory_fd_, open_directory(directory_));
     ORB_TRY(const auto paths, list_audit_files(directory_));
+    bytes_.set(0);
     if (paths.empty()) return begin_file();
     for (const auto& [first_seq, path] : paths) {
         ORB_TRY(const auto fd, open_audit_file(path));

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <thread>
 
 namespace {
@@ -81,6 +82,39 @@ TEST(AuditLog, OneProcessWritesToADirectory) {
     AuditDirectory directory;
     const auto log = directory.open();
     EXPECT_EQ(directory.try_open().error(), boost::system::errc::operation_would_block);
+}
+
+// Goal: what append() has returned for outlives kill -9, with nothing to mend at the next start.
+TEST(AuditLog, AKilledProcessLosesNoLine) {
+    AuditDirectory directory;
+    directory.options.rotate_bytes = 2'000;
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        const auto log = directory.open();
+        for (int i = 0; i < 20; ++i) static_cast<void>(log->append(AuditDirectory::push("v")));
+        ::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(directory.open()->head().seq, 20U);
+    EXPECT_EQ(directory.trouble(), "");
+}
+
+TEST(AuditLog, FewerFilesThanBeforeHoldsFromTheStart) {
+    AuditDirectory directory;
+    directory.options.rotate_bytes = 1'000;
+    directory.fill(20);
+    const auto before = directory.files().size();
+    directory.options.files_max = 2;
+    directory.fill(0);
+    EXPECT_LT(directory.files().size(), before);
+    EXPECT_EQ(directory.trouble(), "");
+    std::int64_t bytes = 0;
+    for (const auto& file : directory.files())
+        bytes += static_cast<std::int64_t>(std::filesystem::file_size(file));
+    EXPECT_EQ(directory.metrics.gauge("audit_bytes", "").value(), bytes);
 }
 
 TEST(AuditLog, AfterItsStopItTakesNothing) {
