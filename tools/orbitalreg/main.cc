@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
     add_gc(app, exit_code);
     add_stats(app, exit_code);
     add_dump(app, exit_code);
+    add_audit(app, exit_code);
     add_bench(app, exit_code);
     try {
         app.parse(argc, argv);

@@ -13,6 +13,7 @@ void add_compact(CLI::App& app, int& exit_code);
 void add_scrub(CLI::App& app, int& exit_code);
 void add_gc(CLI::App& app, int& exit_code);
 void add_stats(CLI::App& app, int& exit_code);
+void add_audit(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app, int& exit_code);
 void add_dump(CLI::App& app, int& exit_code);
 

@@ -113,6 +113,7 @@ struct Config {
     ScrubConfig scrub;
     CompactionConfig compaction;
     GcConfig gc;
+    AuditOptions audit;
     // Where nothing is said: as here with auth.mode none, and neither with tokens.
     bool auto_create_projects = true;
     bool auto_create_projects_said = false;

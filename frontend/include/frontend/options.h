@@ -108,6 +108,23 @@ struct AuthOptions {
     friend bool operator==(const AuthOptions&, const AuthOptions&) = default;
 };
 
+enum class AuditEnabled : std::uint8_t { automatic, on, off };
+enum class AuditSync : std::uint8_t { interval, always };
+
+// The audit log (SEC-106).
+struct AuditOptions {
+    std::string path;                                // empty: `audit` in the data directory
+    AuditEnabled enabled = AuditEnabled::automatic;  // where requests are authenticated
+    AuditSync sync = AuditSync::interval;            // always: before an append returns
+    std::chrono::milliseconds sync_interval{1'000};  // of AuditSync::interval, at most so often
+    std::uint64_t rotate_bytes = 64_MiB;             // a file is not made larger
+    std::uint32_t files_max = 0;                     // older files are removed; 0: none is
+    bool required = true;  // requests that change something are refused while it cannot be written
+    bool pulls = false;    // granted pulls too
+
+    friend bool operator==(const AuditOptions&, const AuditOptions&) = default;
+};
+
 struct ServerOptions {
     std::string address = "127.0.0.1:5000";  // port 0: a free one
     TlsOptions tls;

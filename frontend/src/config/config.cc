@@ -420,6 +420,7 @@ std::vector<std::string> restart_needed(const Config& running, const Config& loa
     note(running.compaction == loaded.compaction, "compaction");
     note(running.scrub == loaded.scrub, "scrub");
     note(running.gc == loaded.gc, "gc");
+    note(running.audit == loaded.audit, "audit");
     note(running.auto_create_projects == loaded.auto_create_projects &&
              running.default_project == loaded.default_project,
          "defaults");

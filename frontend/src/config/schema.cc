@@ -217,6 +217,19 @@ Trouble apply_auto_create(Config& config, std::string_view text) {
     return set_bool(config.auto_create_projects, text);
 }
 
+Trouble apply_audit_enabled(Config& config, std::string_view text) {
+    return set_choice<AuditEnabled, 3>(config.audit.enabled, text,
+                                       {{{"auto", AuditEnabled::automatic},
+                                         {"true", AuditEnabled::on},
+                                         {"false", AuditEnabled::off}}});
+}
+
+Trouble apply_audit_sync(Config& config, std::string_view text) {
+    return set_choice<AuditSync, 2>(
+        config.audit.sync, text,
+        {{{"interval", AuditSync::interval}, {"always", AuditSync::always}}});
+}
+
 Trouble apply_verify_reads(Config&, std::string_view text) {
     if (text == "always") return std::nullopt;
     if (text == "scrubbed") return "not there yet in this version: only `always` is accepted";
@@ -356,6 +369,14 @@ constexpr auto kKeys = std::to_array<Key>({
     ORB_KEY("auth.keys_path", set_text(config.server.auth.keys_path, text)),
     {"auth.key_life", apply_key_life, {}},
     {"defaults.auto_create_projects", apply_auto_create, {}},
+    {"audit.enabled", apply_audit_enabled, {}},
+    ORB_KEY("audit.path", set_text(config.audit.path, text)),
+    {"audit.sync", apply_audit_sync, {}},
+    ORB_KEY("audit.rotate_size", set_size(config.audit.rotate_bytes, text, 1_MiB, 1ULL << 40)),
+    ORB_KEY("audit.files_max", set_number(config.audit.files_max, text, 0, 1'000'000)),
+    ORB_KEY("audit.required", set_bool(config.audit.required, text)),
+    ORB_KEY("audit.pulls", set_bool(config.audit.pulls, text)),
+    ORB_KEY("defaults.auto_create_projects", set_bool(config.auto_create_projects, text)),
     {"defaults.project", apply_default_project, {}},
     ORB_KEY("defaults.deletion", set_bool(config.server.deletion, text)),
     ORB_KEY("defaults.mount_without_from", set_bool(config.server.mount_without_from, text)),
@@ -363,9 +384,13 @@ constexpr auto kKeys = std::to_array<Key>({
 
 #undef ORB_KEY
 
-constexpr std::array<std::string_view, 8> kSectionsToCome{
-    "oidc",  "retention", "detection", "scanner", "sigstore_trust_roots", "sigstore_trust_policies",
-    "audit", "cluster"};
+constexpr std::array<std::string_view, 7> kSectionsToCome{"oidc",
+                                                          "retention",
+                                                          "detection",
+                                                          "scanner",
+                                                          "sigstore_trust_roots",
+                                                          "sigstore_trust_policies",
+                                                          "cluster"};
 
 }  // namespace
 

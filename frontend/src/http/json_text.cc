@@ -7,6 +7,8 @@ namespace orbitalreg::frontend {
 namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+constexpr std::uint32_t kReplacementPoint = 0xfffd;
+constexpr std::uint32_t kEllipsis = 0x2026;
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 bool is_continuation(std::string_view text, std::size_t at) noexcept {
@@ -31,6 +33,21 @@ std::size_t sequence_length(std::string_view text, std::size_t at) noexcept {
                    : 0;
     }
     return 0;
+}
+
+void append_escape(std::string& out, std::uint32_t unit) {
+    out += "\\u";
+    for (const int shift : {12, 8, 4, 0}) out += kHexDigits[(unit >> shift) & 0xfU];
+}
+
+// The code point of a sequence that sequence_length() has measured.
+std::uint32_t code_point(std::string_view sequence) noexcept {
+    const auto lead = static_cast<unsigned char>(sequence[0]);
+    if (sequence.size() == 1) return lead;
+    std::uint32_t point = lead & (0x7fU >> sequence.size());
+    for (const char c : sequence.substr(1))
+        point = point << 6U | (static_cast<unsigned>(c) & 0x3fU);
+    return point;
 }
 
 }  // namespace
@@ -58,6 +75,28 @@ std::string json_string(std::string_view text) {
     }
     out += '"';
     return out;
+}
+
+void append_json_ascii(std::string& out, std::string_view text, std::size_t size_max) {
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t length = sequence_length(text, at);
+        const std::size_t step = length == 0 ? 1 : length;
+        if (at + step > size_max) {
+            append_escape(out, kEllipsis);
+            return;
+        }
+        const auto point = length == 0 ? kReplacementPoint : code_point(text.substr(at, length));
+        if (point == '"' || point == '\\') out += '\\';
+        if (point >= 0x20 && point < 0x7f) {
+            out += static_cast<char>(point);
+        } else if (point < 0x10000) {
+            append_escape(out, point);
+        } else {
+            append_escape(out, 0xd800U + ((point - 0x10000U) >> 10U));
+            append_escape(out, 0xdc00U + ((point - 0x10000U) & 0x3ffU));
+        }
+        at += step;
+    }
 }
 
 }  // namespace orbitalreg::frontend

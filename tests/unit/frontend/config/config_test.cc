@@ -234,6 +234,27 @@ TEST(Config, SaysWhatNeedsARestart) {
     EXPECT_EQ(restart_needed(running, other), (std::vector<std::string>{"storage", "projects"}));
 }
 
+TEST(Config, ReadsTheAuditLogsSettings) {
+    const auto loaded = load(
+        "audit: { enabled: true, path: /audit, sync: always, rotate_size: 2MiB, files_max: 9, "
+        "required: false, pulls: true }\n");
+    ASSERT_TRUE(loaded.ok());
+    const auto& audit = loaded.config.audit;
+    EXPECT_EQ(audit.enabled, AuditEnabled::on);
+    EXPECT_EQ(audit.path, "/audit");
+    EXPECT_EQ(audit.sync, AuditSync::always);
+    EXPECT_EQ(audit.rotate_bytes, 2_MiB);
+    EXPECT_EQ(audit.files_max, 9U);
+    EXPECT_FALSE(audit.required);
+    EXPECT_TRUE(audit.pulls);
+    EXPECT_EQ(restart_needed(Config{}, loaded.config), (std::vector<std::string>{"audit"}));
+    EXPECT_EQ(load("").config.audit, AuditOptions{});
+    EXPECT_EQ(error_of("audit: { sync: never }\n"),
+              "1 audit.sync: `never` is not one of: interval, always");
+    EXPECT_EQ(error_of("audit: { rotate_size: 1KiB }\n"),
+              "1 audit.rotate_size: must be from 1048576 to 1099511627776 bytes");
+}
+
 TEST(Quantities, AreReadAsPeopleWriteThem) {
     EXPECT_EQ(parse_size("0"), 0U);
     EXPECT_EQ(parse_size("64MiB"), 64_MiB);
