@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "frontend/bootstrap.h"
 #include "store_opening.h"
 
 #include <boost/asio/use_future.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <system_error>
 #include <thread>
@@ -30,6 +32,8 @@ cas::IoChoice io_choice(frontend::IoBackend backend) noexcept {
     }
     return cas::IoChoice::automatic;
 }
+
+const std::string kAuditHead = "audit/head";
 
 Awaitable<void> stop_store(cas::Store* store) { co_await store->stop(); }
 
@@ -96,12 +100,16 @@ LocalRegistry::LocalRegistry(const frontend::Config& config, Log& log)
     : config_{config}, log_{log}, reactors_{reactor_count(config)} {
     auto& keys = config_.server.auth.keys_path;
     if (keys.empty()) keys = config_.storage.path + "/keys";
+    config_.server.auth.bootstrap_path = config_.storage.path + "/bootstrap-secret";
+    config_.server.audit = config_.audit;
+    if (config_.server.audit.path.empty())
+        config_.server.audit.path = config_.storage.path + "/audit";
 }
 
 LocalRegistry::~LocalRegistry() { reactors_.stop(); }
 
 bool LocalRegistry::open(std::string& trouble) {
-    return open_store(trouble) && open_server(trouble);
+    return open_store(trouble) && open_audit(trouble) && open_server(trouble);
 }
 
 bool LocalRegistry::open_store(std::string& trouble) {
@@ -141,6 +149,21 @@ bool LocalRegistry::open_store(std::string& trouble) {
     return true;
 }
 
+bool LocalRegistry::open_audit(std::string& trouble) {
+    using frontend::AuditEnabled;
+    const auto& options = config_.server.audit;
+    const bool automatic = options.enabled == AuditEnabled::automatic && config_.server.auth.on;
+    if (options.enabled != AuditEnabled::on && !automatic) return true;
+    auto opened = frontend::AuditLog::open(options.path, options, system_clock(), log_, metrics_);
+    if (!opened) {
+        trouble = options.path + ": the audit log cannot be opened: " + opened.error().message() +
+                  ". audit.path and audit.enabled choose otherwise.";
+        return false;
+    }
+    audit_ = std::move(opened.value());
+    return true;
+}
+
 bool LocalRegistry::open_server(std::string& trouble) {
     auto& documents = embedded_->document_store();
     const auto options = registry_options(config_);
@@ -158,7 +181,9 @@ bool LocalRegistry::open_server(std::string& trouble) {
                                             system_random(),
                                             log_,
                                             metrics_,
-                                            [this] { return health(); }};
+                                            [this] { return health(); },
+                                            reactors_.background(),
+                                            audit_.get()};
     server_ = std::make_unique<frontend::Server>(std::move(environment), config_.server);
     if (config_.server.tls.enabled()) {
         trouble = server_->load_tls(config_.server.tls);
@@ -177,16 +202,95 @@ bool LocalRegistry::open_server(std::string& trouble) {
     return true;
 }
 
-void LocalRegistry::start() {
-    server_->start();
+bool LocalRegistry::start(std::string& trouble) {
     reactors_.start();
+    const auto executor = reactors_.executors().front();
+    if (config_.server.auth.on) {
+        trouble = asio::co_spawn(executor,
+                                 frontend::prepare_bootstrap(
+                                     access_.get(), config_.server.auth.bootstrap_path, &log_),
+                                 asio::use_future)
+                      .get();
+        if (!trouble.empty()) return false;
+    }
+    if (audit_) {
+        asio::co_spawn(executor, check_audit_head(this), asio::use_future).wait();
+        note("start");
+    }
+    server_->start();
+    asio::co_spawn(executor, tend(this), asio::detached);
+    return true;
+}
+
+// Of the server itself.
+void LocalRegistry::note(std::string_view action) {
+    frontend::AuditEvent event;
+    event.action = action;
+    event.granted = true;
+    if (!audit_->append(event))
+        log_.error("an audit event could not be written", {{"action", action}});
+}
+
+// The chain shows what was changed in the middle; the store shows whether its end is still there.
+Awaitable<void> LocalRegistry::check_audit_head(LocalRegistry* self) {
+    const auto known = co_await self->embedded_->document_store().get(kAuditHead);
+    if (!known) co_return;
+    const auto text = as_text(known.value().bytes);
+    const auto colon = text.find(':');
+    frontend::AuditFilter filter;
+    std::uint64_t seq = 0;
+    std::from_chars(text.data(), text.data() + std::min(colon, text.size()), seq);
+    if (seq == 0 || colon == text.npos) co_return;
+    filter.after_seq = seq - 1;
+    filter.oldest_first = true;
+    filter.limit = 1;
+    const auto page = self->audit_->read(filter);
+    const bool there =
+        page && !page.value().lines.empty() &&
+        frontend::audit_field(page.value().lines.front(), "hash") == text.substr(colon + 1);
+    if (there) co_return;
+    self->log_.error(
+        "the audit log is not the one that was written: its end was cut off, or it was changed",
+        {{"line", std::to_string(seq)}});
+    self->note("audit.altered");
+}
+
+Awaitable<void> LocalRegistry::note_audit_head(LocalRegistry* self) {
+    if (!self->audit_) co_return;
+    const auto head = self->audit_->head();
+    if (head.seq == self->noted_seq_) co_return;
+    const auto text = std::to_string(head.seq) + ':' + head.hash;
+    const auto bytes = as_bytes(text);
+    engine::DocumentWrite write{
+        kAuditHead, {bytes.begin(), bytes.end()}, engine::DocumentExpectation::anything(), 0};
+    const auto id = engine::RequestId::make(system_random());
+    const auto written = co_await self->embedded_->document_store().put(id, std::move(write));
+    if (written) self->noted_seq_ = head.seq;
+}
+
+// What has to be looked at now and then.
+Awaitable<void> LocalRegistry::tend(LocalRegistry* self) {
+    constexpr std::int64_t kEveryNs = 30'000'000'000;
+    for (;;) {
+        co_await system_clock().sleep_until(system_clock().steady_ns() + kEveryNs);
+        const auto trouble = self->server_->tend_keys();
+        if (!trouble.empty())
+            self->log_.error("the keys of tokens could not be kept", {{"error", trouble}});
+        co_await note_audit_head(self);
+    }
 }
 
 void LocalRegistry::stop() {
+    if (audit_) {
+        note("stop");
+        asio::co_spawn(reactors_.executors().front(), note_audit_head(this), asio::use_future)
+            .wait();
+    }
     asio::co_spawn(reactors_.executors().front(), stop_store(&embedded_->store()), asio::use_future)
         .wait();
     reactors_.stop();
     server_.reset();
+    if (audit_) audit_->stop();
     registry_.reset();
     access_.reset();
     projects_.reset();

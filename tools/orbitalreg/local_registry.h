@@ -11,6 +11,7 @@
 #include "engine/access_control.h"
 #include "engine/embedded_store.h"
 #include "engine/registry.h"
+#include "frontend/audit.h"
 #include "frontend/config.h"
 #include "frontend/server.h"
 #include "reactors.h"
@@ -29,7 +30,8 @@ public:
 
     // Recovers the store and binds the addresses. Blocking. False: `trouble` says what happened and what to do.
     bool open(std::string& trouble);
-    void start();
+    // False: `trouble` says what happened.
+    bool start(std::string& trouble);
 
     frontend::Server& server() noexcept { return *server_; }
     cas::StoreStats stats() const { return embedded_->store().stats(); }
@@ -40,7 +42,13 @@ public:
 
 private:
     bool open_store(std::string& trouble);
+    bool open_audit(std::string& trouble);
     bool open_server(std::string& trouble);
+    void note(std::string_view action);
+    static Awaitable<void> check_audit_head(LocalRegistry* self);
+    // Notes in the store how far the audit log is, so that a cut end is found out.
+    static Awaitable<void> note_audit_head(LocalRegistry* self);
+    static Awaitable<void> tend(LocalRegistry* self);
     std::vector<frontend::HealthComponent> health() const;
 
     frontend::Config config_;
@@ -53,6 +61,8 @@ private:
     std::unique_ptr<engine::Projects> projects_;
     std::unique_ptr<engine::AccessControl> access_;
     std::unique_ptr<engine::Registry> registry_;
+    std::unique_ptr<frontend::AuditLog> audit_;  // null: nothing is recorded
+    std::uint64_t noted_seq_ = 0;
     std::unique_ptr<frontend::Server> server_;
 };
 

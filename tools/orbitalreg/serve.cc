@@ -221,7 +221,11 @@ int serve(const std::vector<std::string>& files) {
     asio::io_context context{1};
     Control control{context, registry, config, files, log};
     asio::co_spawn(context, control_loop(&control), asio::detached);
-    registry.start();
+    if (!registry.start(trouble)) {
+        std::cerr << "error: " << trouble << '\n';
+        registry.stop();
+        return exit_could_not_run;
+    }
     log_start(config, registry, log);
     explain_to_people(registry.server());
     context.run();

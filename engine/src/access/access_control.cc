@@ -85,8 +85,8 @@ Awaitable<Answer<Identity>> AccessControl::log_in(std::string user, std::string 
 }
 
 Awaitable<Answer<Identity>> AccessControl::by_password(std::string user, std::string secret) {
-    auto found = is_user_name(user) ? co_await accounts_.find_user(user)
-                                    : Answer<User>{refuse(Errc::document_unknown)};
+    // Of a name that can be nobody's there is no document.
+    auto found = co_await accounts_.find_user(user);
     if (!found && found.error().code != Errc::document_unknown) co_return refuse(found.error());
     // The same work for a user whom nobody knows.
     const auto hash = found ? found.value().password : std::string{};
@@ -205,9 +205,14 @@ Awaitable<Answer<Identity>> AccessControl::describe(std::string name) {
 }
 
 Awaitable<Answer<ProjectView>> AccessControl::view(const Identity& identity, std::string project) {
-    const bool user = identity.kind == Identity::Kind::user;
-    auto view = co_await projects_.view(std::move(project), user ? identity.account : "",
-                                        user ? identity.account_id : "", identity.groups);
+    std::string user;
+    std::string user_id;
+    if (identity.kind == Identity::Kind::user) {
+        user = identity.account;
+        user_id = identity.account_id;
+    }
+    auto view = co_await projects_.view(std::move(project), std::move(user), std::move(user_id),
+                                        identity.groups);
     if (!view) co_return refuse(view.error());
     auto& rights = view.value().rights;
     rights.administrator = identity.administrator;

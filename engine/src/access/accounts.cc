@@ -172,9 +172,11 @@ Awaitable<Answer<void>> Accounts::remove_user(std::string name) {
 }
 
 Awaitable<Answer<AccountPage<User>>> Accounts::list_users(std::string after, std::uint32_t count) {
-    const std::string prefix{kUserPrefix};
-    co_return co_await list_as<User>(
-        &documents_, prefix, after.empty() ? after : user_document(after), count, decode_user);
+    std::string prefix{kUserPrefix};
+    std::string from;
+    if (!after.empty()) from = user_document(after);
+    co_return co_await list_as<User>(&documents_, std::move(prefix), std::move(from), count,
+                                     decode_user);
 }
 
 Awaitable<Answer<bool>> Accounts::has_administrator() {

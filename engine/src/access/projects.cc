@@ -197,8 +197,9 @@ Awaitable<Answer<void>> Projects::remove(std::string name) {
 }
 
 Awaitable<Answer<AccountPage<Project>>> Projects::list(std::string after, std::uint32_t count) {
-    const auto page = co_await documents_.list(
-        "project/", after.empty() ? after : project_document(after), count);
+    std::string from;
+    if (!after.empty()) from = project_document(after);
+    const auto page = co_await documents_.list("project/", std::move(from), count);
     if (!page) co_return refuse(page.error());
     AccountPage<Project> stored{{}, page.value().more};
     for (const auto& document : page.value().documents) {
@@ -302,9 +303,10 @@ Awaitable<Answer<void>> Projects::remove_repository(std::string project, std::st
 
 Awaitable<Answer<AccountPage<RepositorySettings>>> Projects::list_repositories(
     std::string project, std::string after, std::uint32_t count) {
-    const auto page = co_await documents_.list(
-        folder("repository", project), after.empty() ? after : repository_document(project, after),
-        count);
+    std::string from;
+    if (!after.empty()) from = repository_document(project, after);
+    const auto page =
+        co_await documents_.list(folder("repository", project), std::move(from), count);
     if (!page) co_return refuse(page.error());
     AccountPage<RepositorySettings> stored{{}, page.value().more};
     for (const auto& document : page.value().documents) {

@@ -122,8 +122,9 @@ Awaitable<Answer<void>> Accounts::remove_robot(std::string full_name) {
 Awaitable<Answer<AccountPage<Robot>>> Accounts::list_robots(std::string project, std::string after,
                                                             std::uint32_t count) {
     const auto folder = robot_folder(project);
-    const auto page =
-        co_await documents_.list(folder, after.empty() ? std::string{} : folder + after, count);
+    std::string from;
+    if (!after.empty()) from = folder + after;
+    const auto page = co_await documents_.list(folder, std::move(from), count);
     if (!page) co_return refuse(page.error());
     AccountPage<Robot> result{{}, page.value().more};
     for (const auto& document : page.value().documents) {

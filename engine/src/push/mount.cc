@@ -30,8 +30,8 @@ Awaitable<Answer<std::optional<BlobInfo>>> Registry::mount(
         if (!rooms_->rules.check_readable(*source)) co_return std::optional<BlobInfo>{};
         sources.push_back(std::move(*source));
     } else if (rooms_->options.mount_without_from) {
-        auto found =
-            co_await rooms_->store.find_links(digest, access ? kSourcesWithAccessMax : kSourcesMax);
+        const auto looked_at = access ? kSourcesWithAccessMax : kSourcesMax;
+        auto found = co_await rooms_->store.find_links(digest, looked_at);
         if (!found) co_return refuse(found.error());
         sources = std::move(found).value();
     }

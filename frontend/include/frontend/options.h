@@ -103,6 +103,7 @@ struct AuthOptions {
     std::chrono::seconds refresh_life{30 * 24 * 3600LL};  // without use
     std::uint32_t login_failures = 5;  // then each further one doubles the wait (SEC-48)
     std::string keys_path;             // of the keys that sign tokens
+    std::string bootstrap_path;        // of the secret that makes the first administrator
     std::chrono::seconds key_life{90 * 24 * 3600LL};  // 0: keys change when asked only
 
     friend bool operator==(const AuthOptions&, const AuthOptions&) = default;
@@ -134,6 +135,7 @@ struct ServerOptions {
     CorsOptions cors;
     RateOptions rates;
     AuthOptions auth;
+    AuditOptions audit;
     bool mount_without_from = true;
     bool deletion = true;  // of manifests, tags and blobs by clients
     HttpLimits limits;

@@ -29,6 +29,8 @@ class Upkeep;
 
 namespace orbitalreg::frontend {
 
+class AuditLog;
+
 // One part of the server, for /readyz?verbose.
 struct HealthComponent {
     std::string name;
@@ -48,6 +50,9 @@ struct ServerEnvironment {
     Metrics& metrics;
     // Asked by /readyz, on a reactor; must not block.
     std::function<std::vector<HealthComponent>()> health;
+    // For what may block: queries of the audit log.
+    asio::any_io_executor background;
+    AuditLog* audit = nullptr;  // null: nothing is recorded
 };
 
 class Server {
@@ -62,6 +67,8 @@ public:
     std::string load_tls(const TlsOptions& tls);
     // With ServerOptions::auth: reads the keys that sign tokens, makes the first one. What is wrong, or nothing. Before listen().
     std::string open_auth();
+    // Takes the keys that sign tokens as far as their time has come; now and then. What went wrong, or nothing.
+    std::string tend_keys();
     // Binds the addresses. The kernel's error when one is taken, Errc::address_invalid.
     Result<void> listen();
     // Where it listens, a port of 0 replaced by the real one. Empty: no admin listener, no TLS. TLS on the main address: both

@@ -183,8 +183,8 @@ std::string_view check_times(const json::object& claims, AccessToken& token, std
     const auto expires = number_claim(claims, "exp");
     const auto from = number_claim(claims, "nbf");
     if (!issued || !expires || !from) return "a time is missing or is no whole number";
-    if (*issued < 0 || *expires <= *issued || *expires - *issued > kTokenLifeMax_s)
-        return "it lives for too long";
+    if (*from < 0 || *from > *issued) return "its times contradict each other";
+    if (*expires <= *issued || *expires - *issued > kTokenLifeMax_s) return "it lives for too long";
     if (now_s + kClockLeeway_s < *from || now_s + kClockLeeway_s < *issued)
         return "it is not good yet";
     if (now_s >= *expires + kClockLeeway_s) return "it has ended";

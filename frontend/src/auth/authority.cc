@@ -259,7 +259,7 @@ Awaitable<engine::Answer<Identity>> Authority::prove(std::string user, std::stri
     co_return co_await environment_.access.log_in(std::move(user), std::move(secret));
 }
 
-Awaitable<Authority::Found> Authority::find_basic(const Exchange* exchange, std::string user,
+Awaitable<Authority::Found> Authority::find_basic(Exchange* exchange, std::string user,
                                                   std::string secret) {
     const auto key = key_of("basic", user, secret);
     const auto now = now_s();
@@ -283,10 +283,14 @@ Awaitable<Authority::Found> Authority::find_basic(const Exchange* exchange, std:
     if (!proven) {
         throttle_.failed(address, user, steady);
         rejected_.add();
+        exchange->notes.login = AccessNotes::Login::failed;
+        exchange->notes.login_name = std::move(user);
         co_return Found{};
     }
     throttle_.succeeded(address, user);
     accepted_.add();
+    exchange->notes.login = AccessNotes::Login::accepted;
+    exchange->notes.login_name = user;
     auto identity = std::move(proven).value();
     auto until = now + kBasicKeep_s;
     if (identity.expires_s != 0) until = std::min(until, identity.expires_s);
@@ -296,7 +300,7 @@ Awaitable<Authority::Found> Authority::find_basic(const Exchange* exchange, std:
     co_return Found{std::move(presented), std::nullopt};
 }
 
-Awaitable<Authority::Login> Authority::log_in(const Exchange& exchange, std::string user,
+Awaitable<Authority::Login> Authority::log_in(Exchange& exchange, std::string user,
                                               std::string secret) {
     auto found = co_await find_basic(&exchange, std::move(user), std::move(secret));
     if (!found.presented) co_return Login{nullptr, std::move(found.refused)};
@@ -329,7 +333,7 @@ Awaitable<Authority::Found> Authority::find_bearer(Exchange* exchange, const Nee
                 co_return Found{nullptr, refusal_response(recalled.error(), Subject::listing)};
             }
         } else {
-            exchange->notes.rule = reading.fault;
+            exchange->notes.rule = std::string{"token refused: "} + std::string{reading.fault};
         }
     } else {
         const auto genuine = co_await presented->recall(environment_.access);
@@ -453,6 +457,7 @@ Awaitable<std::optional<Response>> Authority::refuse(Exchange& exchange) {
     if (!found.presented) co_return std::move(found.refused);
     const auto who = found.presented->identity();
     exchange.principal = who->principal;
+    exchange.notes.credential = who->credential;
     const bool nobody = who->kind == Identity::Kind::anonymous && !found.presented->token();
     switch (need.kind) {
         case Need::Kind::image:

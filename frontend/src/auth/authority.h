@@ -52,7 +52,7 @@ public:
         std::optional<Response> refused;
     };
     // Who presents a name and a secret, by the shape of the secret; slowed down where somebody guesses.
-    Awaitable<Login> log_in(const Exchange& exchange, std::string user, std::string secret);
+    Awaitable<Login> log_in(Exchange& exchange, std::string user, std::string secret);
 
     engine::AccessControl& access() noexcept { return environment_.access; }
     KeyRing& keys() noexcept { return keys_; }
@@ -78,7 +78,7 @@ private:
     static Need need_of(const Exchange& exchange);
     Awaitable<Found> find(Exchange* exchange, const Need* need);
     Awaitable<Found> find_bearer(Exchange* exchange, const Need* need, std::string text);
-    Awaitable<Found> find_basic(const Exchange* exchange, std::string user, std::string secret);
+    Awaitable<Found> find_basic(Exchange* exchange, std::string user, std::string secret);
     Awaitable<engine::Answer<engine::Identity>> prove(std::string user, std::string secret);
     engine::Answer<engine::Identity> prove_login_token(std::string_view text);
     Awaitable<std::optional<Response>> refuse_image(Exchange* exchange, const Need* need,

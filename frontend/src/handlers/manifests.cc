@@ -175,6 +175,10 @@ Awaitable<Response> put_manifest(const Services& services, Exchange& exchange,
         co_await services.registry.put_manifest(principal_of(exchange), std::move(request));
     if (!receipt) co_return refusal_response(receipt.error(), Subject::manifest_push);
     exchange.notes.digest = receipt.value().digest.to_string();
+    for (const auto& before : receipt.value().tags_were) {
+        if (before && *before != receipt.value().digest)
+            exchange.notes.old_digest = before->to_string();
+    }
     co_return pushed(services, image, receipt.value());
 }
 

@@ -1,5 +1,6 @@
 #include "handlers/registry_site.h"
 
+#include "audit/audit_trail.h"
 #include "auth/authority.h"
 #include "handlers/blobs.h"
 #include "handlers/catalog.h"
@@ -181,6 +182,14 @@ void RegistrySite::tell_pulls(const RateLimits::Pulls& pulls, Headers& headers) 
 }
 
 Awaitable<Response> RegistrySite::answer(Exchange& exchange) {
+    if (services_.audit == nullptr) co_return co_await answer_asked(exchange);
+    if (auto refused = services_.audit->refuse(exchange)) co_return std::move(*refused);
+    auto response = co_await answer_asked(exchange);
+    services_.audit->record(exchange, response);
+    co_return response;
+}
+
+Awaitable<Response> RegistrySite::answer_asked(Exchange& exchange) {
     if (auto preflight = answer_preflight(services_.options.cors, exchange.head))
         co_return std::move(*preflight);
     if (auto refused = refuse_route(exchange)) co_return std::move(*refused);

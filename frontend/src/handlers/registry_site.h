@@ -15,11 +15,15 @@ public:
     // `authority`: null where nobody is asked who they are.
     RegistrySite(engine::Registry& registry, engine::Upkeep& upkeep, const ServerOptions& options,
                  Random& random, const Clock& clock, Metrics& metrics,
-                 engine::AccessControl& access, Authority* authority)
-        : services_{registry, upkeep, options, random, access, authority},
+                 engine::AccessControl& access, Authority* authority,
+                 asio::any_io_executor background)
+        : services_{registry, upkeep, options, random, access, authority, std::move(background)},
           rates_{options.rates},
           admission_{options.limits.requests, request_memory(options.limits), metrics},
           clock_{clock} {}
+
+    // Before the first request. Outlives it.
+    void record_in(AuditTrail& audit) noexcept { services_.audit = &audit; }
 
     const ServerOptions& options() const noexcept override { return services_.options; }
     RouteMatch match(const Target& target) const override { return match_registry(target); }
@@ -27,6 +31,7 @@ public:
     void decorate(const Exchange& exchange, Headers& headers) const override;
 
 private:
+    Awaitable<Response> answer_asked(Exchange& exchange);
     std::optional<Response> refuse_deletion(const Exchange& exchange) const;
 
     // Room for one manifest of the largest size there is always.

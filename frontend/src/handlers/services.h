@@ -14,6 +14,7 @@
 
 namespace orbitalreg::frontend {
 
+class AuditTrail;
 class Authority;
 
 struct Services {
@@ -23,6 +24,8 @@ struct Services {
     Random& random;
     engine::AccessControl& access;
     Authority* authority;  // null: auth.mode none
+    asio::any_io_executor background;
+    AuditTrail* audit = nullptr;  // null: nothing is recorded
 };
 
 // On whose behalf; without authentication there is one principal, and it has no name.

@@ -155,6 +155,8 @@ Awaitable<Response> issue(Authority* authority, Exchange* exchange, Issue wanted
     if (wanted.oauth) body["scope"] = granted;
     if (!wanted.refresh_token.empty()) body["refresh_token"] = wanted.refresh_token;
     exchange->principal = wanted.who->principal;
+    exchange->notes.credential = wanted.who->credential;
+    exchange->notes.action = wanted.exchanged ? "token.exchange" : "token.issue";
     exchange->notes.rule = "token " + id_text;
     exchange->notes.reference = granted;
     co_return uncached(json_response(200, json::serialize(body)));
@@ -208,7 +210,8 @@ Awaitable<Response> by_refresh_token(Authority* authority, Exchange* exchange,
     const auto& token = found.value();
     if (token.used_up) {
         // Somebody else has it too: none of the family is believed any more (SEC-47).
-        exchange->notes.rule = "a refresh token was used again after it was replaced";
+        exchange->notes.reason =
+            "a refresh token was used again after it was replaced: its family is revoked";
         exchange->principal.name = token.principal;
         const auto revoked = co_await accounts.revoke_family(token.family);
         if (!revoked) co_return refusal_response(revoked.error(), Subject::listing);

@@ -81,7 +81,6 @@ void AccessLog::record(const AccessEntry& entry) noexcept {
     if (!log_.enabled(LogLevel::info)) return;
     const auto target = loggable_target(entry.target, entry.route);
     log_.info("request", {{"request_id", entry.request_id},
-                          {"user", ""},
                           {"user", entry.user},
                           {"remote_ip", entry.peer_address},
                           {"method", to_string(entry.method)},

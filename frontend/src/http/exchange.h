@@ -17,12 +17,19 @@
 
 namespace orbitalreg::frontend {
 
-// What a handler adds to the request's line in the access log.
+// What a handler adds to the request's line in the access log, and to its event in the audit log.
 struct AccessNotes {
+    enum class Login : std::uint8_t { none, accepted, failed };
+
     std::string reference;
     std::string digest;
-    std::string credential;  // with which who asks proved it
-    std::string rule;        // which decided that it is allowed, or what was missing
+    std::string old_digest;     // where the tag pointed before
+    std::string credential;     // with which who asks proved it
+    std::string rule;           // which decided that it is allowed, or what was missing
+    std::string reason;         // why it was refused; not for the one who asks
+    std::string_view action;    // of the audit log, where the route does not say it
+    Login login = Login::none;  // a name and a secret were looked at, for the first time in a while
+    std::string login_name;
 };
 
 struct Exchange {

@@ -1,5 +1,6 @@
 #include "frontend/server.h"
 
+#include "audit/audit_trail.h"
 #include "auth/authority.h"
 #include "engine/registry.h"
 #include "handlers/admin_site.h"
@@ -41,6 +42,7 @@ struct Server::Rooms {
     AccessLog access_log;
     AccessLog admin_log;                   // its requests are counted, not logged
     std::unique_ptr<Authority> authority;  // null: auth.mode none
+    std::optional<AuditTrail> audit;       // nothing: nothing is recorded
     RegistrySite registry_site;
     AdminSite admin_site;
     SessionEnvironment registry_sessions;
@@ -60,7 +62,7 @@ struct Server::Rooms {
           authority{make_authority(environment, options)},
           registry_site{environment.registry, environment.upkeep, options,
                         environment.random,   environment.clock,  environment.metrics,
-                        environment.access,   authority.get()},
+                        environment.access,   authority.get(),    environment.background},
           admin_site{options, environment.metrics, environment.health},
           registry_sessions{registry_site,      access_log,      environment.clock,
                             environment.random, environment.log, forwarded},
@@ -69,6 +71,10 @@ struct Server::Rooms {
           limits{options.limits.connections, options.limits.connections_per_address},
           admin_limits{kAdminConnectionsMax, kAdminConnectionsMax},
           credentials{environment.metrics} {
+        if (environment.audit != nullptr) {
+            audit.emplace(*environment.audit, options.audit);
+            registry_site.record_in(*audit);
+        }
         environment.metrics.gauge_function("http_connections",
                                            "Connections open on the main listener.", {},
                                            [this] { return static_cast<double>(limits.open()); });
@@ -131,6 +137,12 @@ Result<void> Server::listen() {
 
 std::string Server::open_auth() {
     return rooms_->authority ? rooms_->authority->open() : std::string{};
+}
+
+std::string Server::tend_keys() {
+    std::string trouble;
+    if (rooms_->authority) rooms_->authority->keys().advance(trouble);
+    return trouble;
 }
 
 std::string Server::load_tls(const TlsOptions& tls) { return rooms_->credentials.load(tls); }

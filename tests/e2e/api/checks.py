@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import os
+import pathlib
 import threading
+import traceback
 
 import registry_client
 from registry_client import OCI_INDEX, OCI_MANIFEST, Connection, descriptor, digest_of, image_manifest
@@ -133,3 +135,38 @@ def at_once(clients, ask):
 
 def manifest_json(**fields):
     return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def run_check(check, context):
+    """None, or the story of the failure."""
+    try:
+        check.run(context)
+        return None
+    except AssertionError as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        frame = next((entry for entry in reversed(traceback.extract_tb(error.__traceback__))
+                      if "/e2e/" in entry.filename and not entry.filename.endswith("checks.py")), where)
+        return f"{pathlib.Path(frame.filename).name}:{frame.lineno}: {error}"
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError) as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__}: {error} ({pathlib.Path(where.filename).name}:{where.lineno})"
+
+
+def run_all(context, modules, wanted):
+    """Runs the checks of these modules, in their order; how many failed."""
+    failures = 0
+    rooms = [room.__name__ for room in modules]
+    for number, check in enumerate(sorted(CHECKS, key=lambda check: rooms.index(check.run.__module__))):
+        if wanted and not any(word in " ".join(check.identifiers) or word in check.name for word in wanted):
+            continue
+        if check.needs_process and context.server is None:
+            print(f"skip  {' '.join(check.identifiers):34} {check.name}: needs a server started here")
+            continue
+        if context.server and context.server.process.poll() is not None:
+            print(f"note  the server had ended with {context.server.process.returncode}; started again")
+            context.server.start()
+        story = run_check(check, context.for_check(number))
+        failures += story is not None
+        print(f"{'FAIL' if story else 'ok  '}  {' '.join(check.identifiers):34} {check.name}"
+              + (f"\n      {story}" if story else ""), flush=True)
+    return failures

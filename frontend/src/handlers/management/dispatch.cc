@@ -24,48 +24,59 @@ struct Operation {
     Method method;
     std::array<std::string_view, kWordsMax> words;  // behind /api/v1/; the rest is empty
     ApiHandler handler;
+    std::string_view action{};  // of the audit log; empty: nothing is changed
 };
 
 constexpr auto kOperations = std::to_array<Operation>({
     {Method::get, {"session"}, api_session},
     {Method::get, {"projects"}, api_list_projects},
-    {Method::post, {"projects"}, api_create_project},
+    {Method::post, {"projects"}, api_create_project, "project.create"},
     {Method::get, {"projects", kAny}, api_show_project},
-    {Method::patch, {"projects", kAny}, api_change_project},
-    {Method::delete_, {"projects", kAny}, api_remove_project},
+    {Method::patch, {"projects", kAny}, api_change_project, "project.change"},
+    {Method::delete_, {"projects", kAny}, api_remove_project, "project.delete"},
     {Method::get, {"projects", kAny, "repositories"}, api_list_repositories},
-    {Method::post, {"projects", kAny, "repositories"}, api_create_repository},
+    {Method::post, {"projects", kAny, "repositories"}, api_create_repository, "repository.create"},
     {Method::get, {"projects", kAny, "repositories", kAny}, api_show_repository},
-    {Method::patch, {"projects", kAny, "repositories", kAny}, api_change_repository},
-    {Method::delete_, {"projects", kAny, "repositories", kAny}, api_remove_repository},
+    {Method::patch,
+     {"projects", kAny, "repositories", kAny},
+     api_change_repository,
+     "repository.change"},
+    {Method::delete_,
+     {"projects", kAny, "repositories", kAny},
+     api_remove_repository,
+     "repository.delete"},
     {Method::get, {"projects", kAny, "members"}, api_list_members},
     {Method::get, {"projects", kAny, "members", kAny}, api_show_member},
-    {Method::put, {"projects", kAny, "members", kAny}, api_put_member},
-    {Method::delete_, {"projects", kAny, "members", kAny}, api_remove_member},
+    {Method::put, {"projects", kAny, "members", kAny}, api_put_member, "member.change"},
+    {Method::delete_, {"projects", kAny, "members", kAny}, api_remove_member, "member.delete"},
     {Method::get, {"projects", kAny, "robots"}, api_list_robots},
-    {Method::post, {"projects", kAny, "robots"}, api_create_robot},
+    {Method::post, {"projects", kAny, "robots"}, api_create_robot, "robot.create"},
     {Method::get, {"projects", kAny, "robots", kAny}, api_show_robot},
-    {Method::patch, {"projects", kAny, "robots", kAny}, api_change_robot},
-    {Method::delete_, {"projects", kAny, "robots", kAny}, api_remove_robot},
-    {Method::post, {"projects", kAny, "robots", kAny, "secrets"}, api_add_robot_secret},
+    {Method::patch, {"projects", kAny, "robots", kAny}, api_change_robot, "robot.change"},
+    {Method::delete_, {"projects", kAny, "robots", kAny}, api_remove_robot, "robot.delete"},
+    {Method::post,
+     {"projects", kAny, "robots", kAny, "secrets"},
+     api_add_robot_secret,
+     "robot.secret"},
     {Method::get, {"robots"}, api_list_robots},
-    {Method::post, {"robots"}, api_create_robot},
+    {Method::post, {"robots"}, api_create_robot, "robot.create"},
     {Method::get, {"robots", kAny}, api_show_robot},
-    {Method::patch, {"robots", kAny}, api_change_robot},
-    {Method::delete_, {"robots", kAny}, api_remove_robot},
-    {Method::post, {"robots", kAny, "secrets"}, api_add_robot_secret},
+    {Method::patch, {"robots", kAny}, api_change_robot, "robot.change"},
+    {Method::delete_, {"robots", kAny}, api_remove_robot, "robot.delete"},
+    {Method::post, {"robots", kAny, "secrets"}, api_add_robot_secret, "robot.secret"},
     {Method::get, {"users"}, api_list_users},
-    {Method::post, {"users"}, api_create_user},
+    {Method::post, {"users"}, api_create_user, "user.create"},
     {Method::get, {"users", kAny}, api_show_user},
-    {Method::patch, {"users", kAny}, api_change_user},
-    {Method::delete_, {"users", kAny}, api_remove_user},
-    {Method::put, {"users", kAny, "password"}, api_set_password},
+    {Method::patch, {"users", kAny}, api_change_user, "user.change"},
+    {Method::delete_, {"users", kAny}, api_remove_user, "user.delete"},
+    {Method::put, {"users", kAny, "password"}, api_set_password, "user.password"},
     {Method::get, {"users", kAny, "tokens"}, api_list_tokens},
-    {Method::post, {"users", kAny, "tokens"}, api_create_token},
-    {Method::delete_, {"users", kAny, "tokens", kAny}, api_remove_token},
+    {Method::post, {"users", kAny, "tokens"}, api_create_token, "token.create"},
+    {Method::delete_, {"users", kAny, "tokens", kAny}, api_remove_token, "token.revoke"},
     {Method::get, {"access", "explain"}, api_explain},
+    {Method::get, {"audit"}, api_list_audit},
     {Method::get, {"keys"}, api_list_keys},
-    {Method::post, {"keys", "rotate"}, api_rotate_keys},
+    {Method::post, {"keys", "rotate"}, api_rotate_keys, "keys.rotate"},
 });
 
 bool fits(std::span<const std::string> path, const Operation& operation) noexcept {
@@ -185,6 +196,7 @@ Awaitable<Response> handle_management(const Services& services, Exchange& exchan
                             found.operation->handler != api_session;
     if (only_users)
         co_return api_denied("the bootstrap secret makes the first administrator and nothing else");
+    exchange.notes.action = found.operation->action;
     if (!is_json(exchange)) co_return api_invalid("the body must be application/json");
     std::optional<Response> refused;
     auto body = co_await read_body(&exchange, &refused);

@@ -42,6 +42,7 @@ Awaitable<Response> api_remove_token(Call* call);
 // what is allowed, and by what
 Awaitable<Response> api_session(Call* call);
 Awaitable<Response> api_explain(Call* call);
+Awaitable<Response> api_list_audit(Call* call);
 Awaitable<Response> api_list_keys(Call* call);
 Awaitable<Response> api_rotate_keys(Call* call);
 

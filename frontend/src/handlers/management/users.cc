@@ -4,6 +4,9 @@
 #include "auth/grant_json.h"
 #include "handlers/management/nouns.h"
 
+#include <algorithm>
+#include <cstdio>
+
 namespace orbitalreg::frontend {
 namespace {
 
@@ -115,6 +118,8 @@ Awaitable<Response> api_create_user(Call* call) {
     const auto name = user.name;
     const auto made = co_await call->accounts().create_user(std::move(user));
     if (!made) co_return api_refusal(made.error());
+    // It is worth nothing any more.
+    if (bootstrap) std::remove(call->services.options.auth.bootstrap_path.c_str());
     co_return api_created(*call, to_object(made.value()), name);
 }
 
