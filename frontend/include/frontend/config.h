@@ -2,14 +2,16 @@
 // Config is what the operator decided, from YAML files and the environment, complete and checked. A mistake is reported with
 // file, line and path, all of them at once; nothing starts on half a configuration.
 //
-// Files        several, the later wins key by key; `projects` is replaced as a whole.
+// Files        several, the later wins key by key; lists of sections (`projects`, `oidc.issuers`, `oidc.rules`) are replaced
+//              as a whole.
 // Environment  ORBITALREG_<PATH>, as in ORBITALREG_HTTP_ADDR; wins over files. A list of values has commas between them;
-//              `projects` cannot be given there.
+//              those lists cannot be given there.
 // Features to come  their keys are known and accepted with their default value only, so that one file serves several
 //              versions; any other value is refused, since it would be without effect.
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "frontend/oidc.h"
 #include "frontend/options.h"
 
 #include <chrono>
@@ -120,6 +122,7 @@ struct Config {
     std::string default_project = "library";
     bool default_project_said = false;
     std::vector<ProjectConfig> projects;
+    OidcOptions oidc;
 };
 
 struct ConfigFinding {

@@ -1,5 +1,6 @@
 #include "frontend/config.h"
 
+#include "config/oidc_section.h"
 #include "config/reading.h"
 #include "config/schema.h"
 #include "engine/names.h"
@@ -124,6 +125,8 @@ void ConfigReader::read_entry(const YAML::Node& key_node, const YAML::Node& valu
                               const std::string& path) {
     if (path == "projects") {
         read_projects(value);
+    } else if (path == "oidc") {
+        read_oidc_section(value, file_, loaded_);
     } else if (const Key* key = find_key(path)) {
         read_value(*key, value);
     } else if (is_section(path)) {
@@ -357,6 +360,10 @@ void check_whole(LoadedConfig& loaded) {
     if (server.external_url.size() > kExternalUrlSizeMax) {
         loaded.errors.push_back({"", 0, "http.external_url", "is longer than 255 characters"});
     }
+    for (const auto& finding : check_oidc(loaded.config.oidc, /*offline=*/false)) {
+        auto& list = finding.warning ? loaded.warnings : loaded.errors;
+        list.push_back({finding.place.file, finding.place.line, finding.path, finding.message});
+    }
 }
 
 }  // namespace
@@ -425,6 +432,7 @@ std::vector<std::string> restart_needed(const Config& running, const Config& loa
              running.default_project == loaded.default_project,
          "defaults");
     note(running.projects == loaded.projects, "projects");
+    note(running.oidc == loaded.oidc, "oidc");
     return paths;
 }
 

@@ -384,13 +384,9 @@ constexpr auto kKeys = std::to_array<Key>({
 
 #undef ORB_KEY
 
-constexpr std::array<std::string_view, 7> kSectionsToCome{"oidc",
-                                                          "retention",
-                                                          "detection",
-                                                          "scanner",
-                                                          "sigstore_trust_roots",
-                                                          "sigstore_trust_policies",
-                                                          "cluster"};
+constexpr std::array<std::string_view, 6> kSectionsToCome{
+    "retention", "detection", "scanner", "sigstore_trust_roots", "sigstore_trust_policies",
+    "cluster"};
 
 }  // namespace
 

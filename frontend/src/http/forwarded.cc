@@ -27,15 +27,6 @@ std::optional<std::array<unsigned char, 16>> address_bytes(std::string_view text
     return asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4()).to_bytes();
 }
 
-bool contains(const Network& network, const std::array<unsigned char, 16>& address) noexcept {
-    const unsigned whole = network.bits / 8;
-    if (!std::equal(address.begin(), address.begin() + whole, network.prefix.begin())) return false;
-    const unsigned rest = network.bits % 8;
-    if (rest == 0) return true;
-    const unsigned mask = 0xffU << (8 - rest) & 0xffU;
-    return (address[whole] & mask) == (network.prefix[whole] & mask);
-}
-
 std::string_view trim(std::string_view text) noexcept {
     while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
     while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
@@ -166,6 +157,15 @@ std::string subscriber_key(std::string_view address, std::size_t ipv4_bytes) {
     const bool is_mapped = std::all_of(bytes.begin(), bytes.begin() + kMappedZeros,
                                        [](unsigned char byte) { return byte == 0; });
     return {bytes.data(), bytes.data() + (is_mapped ? kMappedBytes + ipv4_bytes : kIpv6Bytes)};
+}
+
+bool contains(const Network& network, const std::array<unsigned char, 16>& address) noexcept {
+    const unsigned whole = network.bits / 8;
+    if (!std::equal(address.begin(), address.begin() + whole, network.prefix.begin())) return false;
+    const unsigned rest = network.bits % 8;
+    if (rest == 0) return true;
+    const unsigned mask = 0xffU << (8 - rest) & 0xffU;
+    return (address[whole] & mask) == (network.prefix[whole] & mask);
 }
 
 ForwardedRules::ForwardedRules(const std::vector<std::string>& trusted_proxies) {

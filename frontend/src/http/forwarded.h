@@ -28,6 +28,7 @@ std::optional<Network> parse_network(std::string_view text);
 // Equal for addresses that one subscriber may have: of IPv4 the first `ipv4_bytes`, of IPv6 the first 64 bits. A text that is no
 // address stands for itself.
 std::string subscriber_key(std::string_view address, std::size_t ipv4_bytes);
+bool contains(const Network& network, const std::array<unsigned char, 16>& address) noexcept;
 
 class ForwardedRules {
 public:

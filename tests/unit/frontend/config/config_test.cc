@@ -130,10 +130,18 @@ TEST(Config, RefusesWhatIsNotThereYet) {
         "1 auth.mode: authentication is not there yet in this version: only `none` is accepted");
     EXPECT_EQ(error_of("gc: { scrub_on_delete: true }"),
               "1 gc.scrub_on_delete: not there yet in this version: leave it out, or at `false`");
-    EXPECT_EQ(error_of("oidc: []"), "1 oidc: not there yet in this version: leave it out");
+    EXPECT_EQ(error_of("audit: []"), "1 audit: not there yet in this version: leave it out");
     EXPECT_EQ(error_of("projects: [{ name: a, repositories: [{ name: b, type: remote }] }]"),
               "1 projects[0].repositories[0].type: not there yet in this version: only `local` is "
               "accepted");
+}
+
+// What the options of a section mean together is found with the line they stand on.
+TEST(Config, ChecksTheIdentityProviders) {
+    EXPECT_EQ(
+        error_of("oidc:\n  rules:\n    - name: a\n      issuer: nobody\n      claims: { sub: x }\n"
+                 "      grant: [{ projects: [acme], role: guest }]"),
+        "3 oidc.rules[0].issuer: `nobody` is the name of no issuer");
 }
 
 TEST(Config, ReadsLists) {
