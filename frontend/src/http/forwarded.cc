@@ -27,15 +27,6 @@ std::optional<std::array<unsigned char, 16>> address_bytes(std::string_view text
     return asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4()).to_bytes();
 }
 
-bool contains(const Network& network, const std::array<unsigned char, 16>& address) noexcept {
-    const unsigned whole = network.bits / 8;
-    if (!std::equal(address.begin(), address.begin() + whole, network.prefix.begin())) return false;
-    const unsigned rest = network.bits % 8;
-    if (rest == 0) return true;
-    const unsigned mask = 0xffU << (8 - rest) & 0xffU;
-    return (address[whole] & mask) == (network.prefix[whole] & mask);
-}
-
 std::string_view trim(std::string_view text) noexcept {
     while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
     while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
@@ -153,6 +144,15 @@ std::optional<Network> parse_network(std::string_view text) {
     if (!bits || *bits + before > 128) return std::nullopt;
     network.bits = static_cast<unsigned>(*bits) + before;
     return network;
+}
+
+bool contains(const Network& network, const std::array<unsigned char, 16>& address) noexcept {
+    const unsigned whole = network.bits / 8;
+    if (!std::equal(address.begin(), address.begin() + whole, network.prefix.begin())) return false;
+    const unsigned rest = network.bits % 8;
+    if (rest == 0) return true;
+    const unsigned mask = 0xffU << (8 - rest) & 0xffU;
+    return (address[whole] & mask) == (network.prefix[whole] & mask);
 }
 
 ForwardedRules::ForwardedRules(const std::vector<std::string>& trusted_proxies) {

@@ -25,6 +25,7 @@ struct Network {
 };
 // `192.0.2.0/24`, `2001:db8::/32`, or one address.
 std::optional<Network> parse_network(std::string_view text);
+bool contains(const Network& network, const std::array<unsigned char, 16>& address) noexcept;
 
 class ForwardedRules {
 public:
