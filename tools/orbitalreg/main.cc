@@ -20,6 +20,8 @@ int main(int argc, char** argv) {
     add_gc(app, exit_code);
     add_stats(app, exit_code);
     add_dump(app, exit_code);
+    add_login(app, exit_code);
+    add_logout(app, exit_code);
     add_audit(app, exit_code);
     add_bench(app, exit_code);
     try {

@@ -7,6 +7,8 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -19,6 +21,8 @@ namespace {
 constexpr std::size_t kFileBytesMax = 4_MiB;
 constexpr std::size_t kExternalUrlSizeMax = 255;
 constexpr std::string_view kEnvironmentPrefix = "ORBITALREG_";
+// No settings: subcommands that ask a server read them.
+constexpr std::array<std::string_view, 2> kVariablesOfClients{"ORBITALREG_CA", "ORBITALREG_SERVER"};
 constexpr std::string_view kToCome = "not there yet in this version: leave it out";
 
 std::string join_path(const std::string& path, const std::string& key) {
@@ -329,7 +333,11 @@ std::map<std::string, std::string> config_environment(char** environment) {
         const std::string_view text{*entry};
         const auto equals = text.find('=');
         if (!text.starts_with(kEnvironmentPrefix) || equals == std::string_view::npos) continue;
-        found.emplace(text.substr(0, equals), text.substr(equals + 1));
+        const auto name = text.substr(0, equals);
+        if (std::find(kVariablesOfClients.begin(), kVariablesOfClients.end(), name) !=
+            kVariablesOfClients.end())
+            continue;
+        found.emplace(name, text.substr(equals + 1));
     }
     return found;
 }
