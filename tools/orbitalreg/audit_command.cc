@@ -1,7 +1,9 @@
-// `orbitalreg audit verify|list`: the files of an audit log, also beside a server that writes them.
+// `orbitalreg audit verify|list`: the files of an audit log, also beside a server that writes them; or what a server says of
+// its own.
 
 #include "exit_codes.h"
 #include "frontend/audit.h"
+#include "management_call.h"
 #include "subcommands.h"
 
 #include <algorithm>
@@ -25,7 +27,8 @@ struct VerifyArguments {
 };
 
 struct ListArguments {
-    std::string directory;
+    std::string directory;  // empty: a server
+    ServerPlace server;
     AuditFilter filter;
     bool granted = false;
     bool refused = false;
@@ -34,11 +37,6 @@ struct ListArguments {
     std::size_t limit = 100;
     bool json = false;
 };
-
-int audit_could_not_run(const std::string& what) {
-    std::cerr << "error: " << what << '\n';
-    return exit_could_not_run;
-}
 
 bool is_directory(const std::string& path) {
     struct stat found {};
@@ -89,15 +87,15 @@ int verify(const VerifyArguments& arguments) {
     if (!arguments.head.empty()) {
         expected = parse_head(arguments.head);
         if (!expected)
-            return audit_could_not_run(
+            return could_not_run(
                 "--head takes a sequence number, a colon and 64 hexadecimal digits");
     }
     const bool one_directory = arguments.paths.size() == 1 && is_directory(arguments.paths[0]);
     const auto found = one_directory ? frontend::verify_audit(arguments.paths[0], expected)
                                      : frontend::verify_audit_files(arguments.paths, expected);
-    if (!found) return audit_could_not_run(arguments.paths[0] + ": " + found.error().message());
+    if (!found) return could_not_run(arguments.paths[0] + ": " + found.error().message());
     if (found.value().files == 0)
-        return audit_could_not_run(arguments.paths[0] + ": there is no file of an audit log");
+        return could_not_run(arguments.paths[0] + ": there is no file of an audit log");
     arguments.json ? print_json(found.value()) : print_text(found.value());
     return found.value().first_break ? exit_findings : exit_clean;
 }
@@ -122,28 +120,104 @@ bool set_time(std::optional<std::int64_t>& to, const std::string& text) {
     return to.has_value();
 }
 
-int list(ListArguments arguments) {
+void show(const ListArguments& arguments, std::string_view line) {
+    if (arguments.json) {
+        std::cout << line << '\n';
+    } else {
+        print_line(line);
+    }
+}
+
+int list_files(ListArguments arguments) {
     AuditFilter& filter = arguments.filter;
-    if (arguments.granted != arguments.refused) filter.granted = arguments.granted;
-    if (!set_time(filter.since_ms, arguments.since) || !set_time(filter.until_ms, arguments.until))
-        return audit_could_not_run("a time is 2026-01-31 or 2026-01-31T12:00:00Z");
     std::size_t left = arguments.limit;
     while (left > 0) {
         filter.limit = std::min(left, AuditFilter::kLimitMax);
         const auto page = frontend::read_audit(arguments.directory, filter);
-        if (!page) return audit_could_not_run(arguments.directory + ": " + page.error().message());
-        for (const auto& line : page.value().lines) {
-            if (arguments.json) {
-                std::cout << line << '\n';
-            } else {
-                print_line(line);
-            }
-        }
+        if (!page) return could_not_run(arguments.directory + ": " + page.error().message());
+        for (const auto& line : page.value().lines) show(arguments, line);
         left -= page.value().lines.size();
         if (!page.value().cursor) break;
         (filter.oldest_first ? filter.after_seq : filter.before_seq) = *page.value().cursor;
     }
     return exit_clean;
+}
+
+// The objects in the one array of an answer, byte for byte: written anew, a line would be none of the chain. `body` is JSON.
+std::vector<std::string_view> lines_in(std::string_view body) {
+    std::vector<std::string_view> lines;
+    std::size_t depth = 0;
+    std::size_t begin = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < body.size(); ++i) {
+        const char c = body[i];
+        if (in_string) {
+            if (c == '\\') ++i;
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (depth++ == 2) begin = i;
+        } else if (c == '}' || c == ']') {
+            if (--depth == 2) lines.push_back(body.substr(begin, i + 1 - begin));
+        }
+    }
+    return lines;
+}
+
+std::string seconds_text(const std::optional<std::int64_t>& ms, std::int64_t up) {
+    return ms ? std::to_string((*ms + up) / 1000) : std::string{};
+}
+
+std::string cursor_text(const json::object& page) {
+    const auto* next = page.if_contains("next");
+    if (next == nullptr || next->is_null()) return {};
+    return next->is_string() ? std::string{next->as_string()}
+                             : std::to_string(number(page, "next"));
+}
+
+int list_server(const ListArguments& arguments) {
+    const AuditFilter& filter = arguments.filter;
+    const auto from = filter.oldest_first ? filter.after_seq : filter.before_seq;
+    if ((filter.oldest_first ? filter.before_seq : filter.after_seq) != 0) {
+        return could_not_run("of a server: --after goes with --oldest-first, --before without it");
+    }
+    const auto client = find_server(arguments.server);
+    if (!client) return exit_could_not_run;
+    std::string after = from == 0 ? std::string{} : std::to_string(from);
+    for (std::size_t left = arguments.limit; left > 0;) {
+        const auto limit = std::min(left, AuditFilter::kLimitMax);
+        const auto result = !filter.granted ? "" : *filter.granted ? "granted" : "refused";
+        const auto answer = client->get(
+            with_query(api_path({"audit"}), {{"principal", filter.principal},
+                                             {"action", filter.action},
+                                             {"object", filter.object},
+                                             {"address", filter.address},
+                                             {"result", result},
+                                             {"since", seconds_text(filter.since_ms, 0)},
+                                             {"until", seconds_text(filter.until_ms, 999)},
+                                             {"order", filter.oldest_first ? "oldest" : "newest"},
+                                             {"limit", std::to_string(limit)},
+                                             {"after", after}}));
+        if (!answer.ok()) return could_not_run(answer.trouble);
+        const auto page = parse_object(answer.body);
+        if (!page) return could_not_run("the answer is none of this API: is there OrbitalReg?");
+        const auto lines = lines_in(answer.body);
+        for (const auto line : lines) show(arguments, line);
+        left -= std::min(left, lines.size());
+        after = cursor_text(*page);
+        if (after.empty()) break;
+    }
+    return exit_clean;
+}
+
+int list(ListArguments arguments) {
+    AuditFilter& filter = arguments.filter;
+    if (arguments.granted != arguments.refused) filter.granted = arguments.granted;
+    if (!set_time(filter.since_ms, arguments.since) || !set_time(filter.until_ms, arguments.until))
+        return could_not_run("a time is 2026-01-31 or 2026-01-31T12:00:00Z");
+    if (arguments.directory.empty()) return list_server(arguments);
+    return list_files(std::move(arguments));
 }
 
 void add_verify(CLI::App& audit, int& exit_code) {
@@ -164,8 +238,10 @@ void add_list(CLI::App& audit, int& exit_code) {
     auto* command = audit.add_subcommand("list", "Print events, the newest first");
     auto arguments = std::make_shared<ListArguments>();
     AuditFilter& filter = arguments->filter;
-    command->add_option("directory", arguments->directory, "Directory of the audit log")
-        ->required();
+    auto* directory = command->add_option("directory", arguments->directory,
+                                          "Directory of the audit log; a server without it");
+    add_server_options(*command, arguments->server);
+    directory->excludes("--server");
     command->add_option("--principal", filter.principal, "Who");
     command->add_option("--action", filter.action, "What, or how it begins: token");
     command->add_option("--object", filter.object,

@@ -31,11 +31,12 @@ Awaitable<void> compact_store(OfflineStore* store, DirectoryAnswer* answer) {
 
 int compact(const CompactArguments& arguments) {
     const StorePlace& place = arguments.place;
-    if (!place.server.empty()) {
-        const ServerClient client{place.server};
+    if (place.asks_server()) {
+        const auto client = find_server(place.server);
+        if (!client) return exit_could_not_run;
         if (arguments.status)
-            return tell(place, client.get(kPath), describe_compaction_status, no_verdict);
-        return tell(place, client.post(kPath), describe_compaction, compaction_verdict);
+            return tell(place, client->get(kPath), describe_compaction_status, no_verdict);
+        return tell(place, client->post(kPath), describe_compaction, compaction_verdict);
     }
     if (arguments.status) return could_not_run("--status: only a server has one: --server URL");
     return on_directory(

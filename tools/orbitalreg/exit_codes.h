@@ -1,6 +1,8 @@
 #pragma once
 // What the program leaves with; scripts rely on it (docs/operations/).
 
+#include <string>
+
 namespace orbitalreg::program {
 
 enum ExitCode : int {
@@ -9,5 +11,8 @@ enum ExitCode : int {
     exit_findings = 2,
     exit_could_not_run = 3,
 };
+
+// Tells on stderr what stands in the way; exit_could_not_run.
+int could_not_run(const std::string& trouble);
 
 }  // namespace orbitalreg::program

@@ -78,12 +78,13 @@ Awaitable<void> explain(OfflineStore* store, Digest digest, std::string* json) {
 
 int run(const GcArguments& arguments) {
     const StorePlace& place = arguments.place;
-    if (!place.server.empty()) {
+    if (place.asks_server()) {
         const std::string query = arguments.dry_run ? "?dry_run=true" : "";
-        const ServerClient client{place.server};
+        const auto client = find_server(place.server);
+        if (!client) return exit_could_not_run;
         GcProgress progress;
         const auto answer =
-            client.post(kPath + query, [&] { progress.show(client.get(kPath).body); });
+            client->post(kPath + query, [&] { progress.show(client->get(kPath).body); });
         progress.done();
         return tell(place, answer, describe_round, verdict);
     }
@@ -97,8 +98,11 @@ int run(const GcArguments& arguments) {
 
 int status(const GcArguments& arguments) {
     const StorePlace& place = arguments.place;
-    if (!place.server.empty())
-        return tell(place, ServerClient{place.server}.get(kPath), describe_status, verdict);
+    if (place.asks_server()) {
+        const auto client = find_server(place.server);
+        if (!client) return exit_could_not_run;
+        return tell(place, client->get(kPath), describe_status, verdict);
+    }
     return on_directory(place, Access::read, describe_status, verdict,
                         [](OfflineStore& store, DirectoryAnswer& answer) {
                             answer.json =
@@ -110,9 +114,10 @@ int explain_blob(const GcArguments& arguments) {
     const StorePlace& place = arguments.place;
     const auto digest = engine::parse_digest(arguments.digest);
     if (!digest) return could_not_run(arguments.digest + ": is not a digest");
-    if (!place.server.empty()) {
-        const ServerClient client{place.server};
-        return tell(place, client.get(kPath + ('/' + digest.value().to_string())),
+    if (place.asks_server()) {
+        const auto client = find_server(place.server);
+        if (!client) return exit_could_not_run;
+        return tell(place, client->get(kPath + ('/' + digest.value().to_string())),
                     describe_explanation, verdict);
     }
     return on_directory(place, Access::read, describe_explanation, verdict,

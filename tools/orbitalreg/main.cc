@@ -20,6 +20,15 @@ int main(int argc, char** argv) {
     add_gc(app, exit_code);
     add_stats(app, exit_code);
     add_dump(app, exit_code);
+    add_login(app, exit_code);
+    add_logout(app, exit_code);
+    add_user(app, exit_code);
+    add_token(app, exit_code);
+    add_robot(app, exit_code);
+    add_project(app, exit_code);
+    add_repo(app, exit_code);
+    add_access(app, exit_code);
+    add_keys(app, exit_code);
     add_audit(app, exit_code);
     add_bench(app, exit_code);
     try {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace orbitalreg::program {
 
@@ -20,10 +21,24 @@ std::int64_t number(const json::object& object, std::string_view name);
 std::string text(const json::object& object, std::string_view name);
 bool flag(const json::object& object, std::string_view name);
 json::object part(const json::object& object, std::string_view name);
+// The objects in the array of that name.
+std::vector<json::object> objects(const json::object& object, std::string_view name);
+// The strings in it, with `, ` between them.
+std::string joined(const json::object& object, std::string_view name);
 
 // As 12.3 MiB, and exact below a KiB.
 std::string bytes_text(std::int64_t bytes);
 std::string duration_text(std::int64_t ms);
 std::string plural(std::int64_t count, std::string_view one);
+// UTC, as 2026-01-31 12:00:00; `never` for 0.
+std::string time_text(std::int64_t seconds);
+
+// What others wrote, fit for a terminal: control characters, which could drive it, become `?`.
+std::string plain_text(std::string_view text);
+
+// Rows of cells in columns that are aligned, each cell as plain_text(); the first row is the heading. Trailing cells may be
+// missing. Just the heading: empty.
+using TextRow = std::vector<std::string>;
+std::string aligned(const std::vector<TextRow>& rows);
 
 }  // namespace orbitalreg::program

@@ -100,7 +100,7 @@ Awaitable<void> run_pass(OfflineStore* store, engine::ScrubOrder order, Director
     ServerClient::Answer last;
     co_await watch_pass(
         [&upkeep] {
-            return ServerClient::Answer{200, upkeep.scrub_status(), {}};
+            return ServerClient::Answer{200, upkeep.scrub_status(), {}, {}};
         },
         before ? number(*before, "full_pass") : 0, &last);
     answer->json = last.body;
@@ -114,16 +114,17 @@ std::string query_of(const ScrubArguments& arguments) {
 
 int scrub_server(const ScrubArguments& arguments) {
     const StorePlace& place = arguments.place;
-    const ServerClient client{place.server};
-    const auto before = client.get(kPath);
+    const auto client = find_server(place.server);
+    if (!client) return exit_could_not_run;
+    const auto before = client->get(kPath);
     if (arguments.status || !before.ok()) return tell(place, before, describe_scrub, scrub_verdict);
-    ServerClient::Answer last = client.post(kPath + query_of(arguments));
+    ServerClient::Answer last = client->post(kPath + query_of(arguments));
     if (arguments.resume_marking || arguments.detach || !last.ok())
         return tell(place, last, describe_scrub, no_verdict);
     const auto status = parse_object(before.body);
     asio::io_context context{1};
     asio::co_spawn(context,
-                   watch_pass([&client] { return client.get(kPath); },
+                   watch_pass([&client] { return client->get(kPath); },
                               status ? number(*status, "full_pass") : 0, &last),
                    asio::detached);
     context.run();
@@ -131,7 +132,7 @@ int scrub_server(const ScrubArguments& arguments) {
 }
 
 int scrub(const ScrubArguments& arguments) {
-    if (!arguments.place.server.empty()) return scrub_server(arguments);
+    if (arguments.place.asks_server()) return scrub_server(arguments);
     if (arguments.resume_marking || arguments.detach) {
         return could_not_run("--resume-marking and --detach are for a server: --server URL");
     }

@@ -1,6 +1,7 @@
 // `orbitalreg stats`: counts, and where the bytes are, of a data directory that no server has open or of a running server.
 
 #include "engine/embedded_store.h"
+#include "exit_codes.h"
 #include "store_place.h"
 #include "store_report.h"
 #include "subcommands.h"
@@ -24,10 +25,11 @@ Awaitable<void> ask(OfflineStore* store, bool files, std::string* json) {
 
 int stats(const StatsArguments& arguments) {
     const StorePlace& place = arguments.place;
-    if (!place.server.empty()) {
+    if (place.asks_server()) {
         const std::string query = arguments.files ? "?files=true" : "";
-        return tell(place, ServerClient{place.server}.get(kPath + query), describe_stats,
-                    no_verdict);
+        const auto client = find_server(place.server);
+        if (!client) return exit_could_not_run;
+        return tell(place, client->get(kPath + query), describe_stats, no_verdict);
     }
     return on_directory(place, Access::read, describe_stats, no_verdict,
                         [&](OfflineStore& store, DirectoryAnswer& answer) {

@@ -26,18 +26,16 @@ int print(const StorePlace& place, std::string_view json, Describe describe, Ver
 void add_place(CLI::App& command, StorePlace& place, const std::string& configured) {
     auto* group = command.add_option_group("place", "Where to work");
     group->add_option("directory", place.directory, "Data directory that no server has open");
-    group->add_option("--server", place.server, "A running server, as http://127.0.0.1:5000");
-    group->require_option(1);
+    group->add_option("--server", place.server.url,
+                      "A running server, as http://127.0.0.1:5000; without it and without a "
+                      "directory ORBITALREG_SERVER, or the only one that there is a login of");
+    group->require_option(0, 1);
+    add_account_options(command, place.server);
     if (!configured.empty()) {
         command.add_option("-c,--config", place.files,
                            "Configuration, for " + configured + " where no server is asked");
     }
     command.add_flag("--json", place.json, "As one JSON object");
-}
-
-int could_not_run(const std::string& trouble) {
-    std::cerr << "error: " << trouble << '\n';
-    return exit_could_not_run;
 }
 
 int tell(const StorePlace& place, const ServerClient::Answer& answer, Describe describe,

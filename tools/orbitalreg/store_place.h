@@ -2,11 +2,11 @@
 // StorePlace is where a subcommand works: a data directory that no server has open, or a running server. Either way the
 // answer is one JSON object, which is printed as it is or in words.
 //
-// Errors   what stands in the way is told on stderr, with what to do: exit_could_not_run.
+// Errors   what stands in the way is told on stderr, with what to do: could_not_run().
 
 #include "engine/embedded_store.h"
 #include "offline_store.h"
-#include "server_client.h"
+#include "server_place.h"
 
 #include <CLI/CLI.hpp>
 
@@ -18,10 +18,12 @@
 namespace orbitalreg::program {
 
 struct StorePlace {
-    std::string directory;
-    std::string server;
+    std::string directory;  // empty: a server
+    ServerPlace server;
     std::vector<std::string> files;  // of configuration
     bool json = false;
+
+    bool asks_server() const noexcept { return directory.empty(); }
 };
 
 // The options that say where. `configured`: what the configuration is read for without a server; empty: for nothing.
@@ -32,7 +34,6 @@ using Describe = std::string (*)(std::string_view json);
 // What the answer means for the exit code.
 using Verdict = int (*)(std::string_view json);
 
-int could_not_run(const std::string& trouble);
 // Prints an answer of the server and judges it.
 int tell(const StorePlace& place, const ServerClient::Answer& answer, Describe describe,
          Verdict verdict);

@@ -47,6 +47,25 @@ std::optional<std::vector<std::byte>> decode(std::string_view text,
     return bytes;
 }
 
+// Without padding.
+std::string encode(ByteView bytes, std::string_view alphabet) {
+    std::string text;
+    text.reserve(bytes.size() / 3 * 4 + 4);
+    std::uint32_t bits = 0;
+    unsigned count = 0;
+    for (const auto byte : bytes) {
+        bits = (bits << 8) | std::to_integer<std::uint32_t>(byte);
+        count += 8;
+        while (count >= 6) {
+            count -= 6;
+            text += alphabet[(bits >> count) & 63];
+        }
+        bits &= (1u << count) - 1;
+    }
+    if (count > 0) text += alphabet[(bits << (6 - count)) & 63];
+    return text;
+}
+
 }  // namespace
 
 std::optional<std::vector<std::byte>> decode_base64(std::string_view text) {
@@ -63,22 +82,12 @@ std::optional<std::vector<std::byte>> decode_base64url(std::string_view text) {
     return decode(text, kUrlSafeTable);
 }
 
-std::string encode_base64url(ByteView bytes) {
-    std::string text;
-    text.reserve((bytes.size() * 4 + 2) / 3);
-    std::uint32_t bits = 0;
-    unsigned count = 0;
-    for (const auto byte : bytes) {
-        bits = (bits << 8) | std::to_integer<std::uint32_t>(byte);
-        count += 8;
-        while (count >= 6) {
-            count -= 6;
-            text += kUrlSafe[(bits >> count) & 63];
-        }
-        bits &= (1u << count) - 1;
-    }
-    if (count > 0) text += kUrlSafe[(bits << (6 - count)) & 63];
+std::string encode_base64(ByteView bytes) {
+    auto text = encode(bytes, kStandard);
+    text.resize((text.size() + 3) / 4 * 4, '=');
     return text;
 }
+
+std::string encode_base64url(ByteView bytes) { return encode(bytes, kUrlSafe); }
 
 }  // namespace orbitalreg

@@ -11,7 +11,8 @@
 
 namespace orbitalreg {
 
-// Standard alphabet, padding required, no line breaks; nothing if `text` is anything else.
+// Standard alphabet, with padding, no line breaks; nothing if `text` is anything else.
+std::string encode_base64(ByteView bytes);
 std::optional<std::vector<std::byte>> decode_base64(std::string_view text);
 
 // URL-safe alphabet, no padding. One text for each value: spare bits must be zero.

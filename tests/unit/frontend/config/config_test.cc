@@ -231,6 +231,16 @@ TEST(Config, EveryKeyHasAnEnvironmentNameOfItsOwn) {
         EXPECT_TRUE(names.insert(environment_name(key.path)).second) << key.path;
 }
 
+TEST(Config, VariablesOfSubcommandsThatAskAServerAreNoSettings) {
+    std::string server = "ORBITALREG_SERVER=https://registry.example.org";
+    std::string authority = "ORBITALREG_CA=/etc/ca.pem";
+    std::string setting = "ORBITALREG_SERVERS=1";
+    std::string foreign = "HOME=/root";
+    char* environment[]{server.data(), authority.data(), setting.data(), foreign.data(), nullptr};
+    EXPECT_EQ(config_environment(environment),
+              (std::map<std::string, std::string>{{"ORBITALREG_SERVERS", "1"}}));
+}
+
 TEST(Config, SaysWhatNeedsARestart) {
     const auto running = load_config({}, {}).config;
     EXPECT_TRUE(restart_needed(running, running).empty());
