@@ -102,6 +102,7 @@ LocalRegistry::LocalRegistry(const frontend::Config& config, Log& log)
     if (keys.empty()) keys = config_.storage.path + "/keys";
     config_.server.auth.bootstrap_path = config_.storage.path + "/bootstrap-secret";
     config_.server.audit = config_.audit;
+    config_.server.oidc = config_.oidc;
     if (config_.server.audit.path.empty())
         config_.server.audit.path = config_.storage.path + "/audit";
 }

@@ -2,6 +2,7 @@
 // ServerOptions: every limit and time of frontend, with unit and default. SEC-72 to SEC-86 name their origin.
 
 #include "base/bytes.h"
+#include "frontend/oidc.h"
 
 #include <chrono>
 #include <cstdint>
@@ -102,6 +103,7 @@ struct AuthOptions {
     bool rotate_refresh = false;
     std::chrono::seconds refresh_life{30 * 24 * 3600LL};  // without use
     std::uint32_t login_failures = 5;  // then each further one doubles the wait (SEC-48)
+    bool offline = false;              // no identity provider is asked over the network
     std::string keys_path;             // of the keys that sign tokens
     std::string bootstrap_path;        // of the secret that makes the first administrator
     std::chrono::seconds key_life{90 * 24 * 3600LL};  // 0: keys change when asked only
@@ -136,6 +138,7 @@ struct ServerOptions {
     RateOptions rates;
     AuthOptions auth;
     AuditOptions audit;
+    OidcOptions oidc;
     bool mount_without_from = true;
     bool deletion = true;  // of manifests, tags and blobs by clients
     HttpLimits limits;

@@ -18,6 +18,7 @@ using engine::Identity;
 // How long a name and secret are believed without looking again; a change of an account ends it at once.
 constexpr std::int64_t kBasicKeep_s = 60;
 constexpr std::string_view kTokenUser = "token";
+constexpr std::string_view kForeignUser = "oidc";
 
 std::string scope_text(const engine::ImageName& image, std::string_view actions) {
     return "repository:" + image.text() + ':' + std::string{actions};
@@ -190,13 +191,26 @@ private:
     const Shared presented_;
 };
 
+engine::Identity identity_of(const FederatedIdentity& federated, std::int64_t now_s) {
+    Identity identity;
+    identity.kind = Identity::Kind::federated;
+    identity.principal.name = federated.subject;
+    identity.credential = "oidc:" + federated.issuer_name;
+    identity.grants = federated.grants;
+    identity.rules = federated.rules;
+    identity.groups = federated.groups;
+    identity.expires_s = now_s + federated.ttl_s;
+    return identity;
+}
+
 Authority::Authority(AuthorityEnvironment environment, const AuthOptions& options,
-                     std::string external_url)
+                     const OidcOptions& oidc, std::string external_url)
     : environment_{environment},
       options_{options},
       external_url_{std::move(external_url)},
       names_{names_of(options, external_url_)},
       keys_{ring_options(options), environment.clock},
+      federation_{oidc, environment.clock, environment.log, fetch_on(fetching_)},
       throttle_{options.login_failures},
       nobody_{std::make_shared<Presented>(Identity{}, std::nullopt, 0, 0)},
       accepted_{environment.metrics.counter("auth_total", "Credentials that were looked at.",
@@ -208,7 +222,7 @@ Authority::Authority(AuthorityEnvironment environment, const AuthOptions& option
     environment_.random.fill(cache_key_);
 }
 
-Authority::~Authority() = default;
+Authority::~Authority() { fetching_.join(); }
 
 std::string Authority::open() { return keys_.open(); }
 
@@ -248,12 +262,34 @@ engine::Answer<Identity> Authority::prove_login_token(std::string_view text) {
     if (!reading.token) return engine::refuse({engine::Errc::denied, std::string{reading.fault}});
     auto identity = reading.token->identity;
     identity.expires_s = reading.token->expires_s;
+    if (!rules_stand(identity))
+        return engine::refuse({engine::Errc::denied, "a rule that granted it is gone"});
     return identity;
 }
 
+// The identity provider's own token as a password, where it was said that it may be presented again and again (SEC-57).
+Awaitable<engine::Answer<Identity>> Authority::prove_foreign_token(std::string text) {
+    const auto answer = co_await federation_.accept(std::move(text));
+    if (answer.error == FederationError::temporarily_unavailable)
+        co_return engine::refuse(
+            {engine::Errc::overloaded, "the identity provider cannot be asked"});
+    if (!answer.identity) co_return engine::refuse({engine::Errc::denied, answer.reason});
+    if (!answer.identity->password_login) {
+        co_return engine::refuse(
+            {engine::Errc::denied, "tokens of this issuer are no passwords: exchange it first"});
+    }
+    co_return identity_of(*answer.identity, now_s());
+}
+
+bool Authority::rules_stand(const Identity& identity) const {
+    return std::all_of(identity.rules.begin(), identity.rules.end(),
+                       [this](const auto& rule) { return federation_.has_rule(rule); });
+}
+
 Awaitable<engine::Answer<Identity>> Authority::prove(std::string user, std::string secret) {
-    if (looks_like_jwt(secret)) {
+    if (Federation::looks_like_token(secret)) {
         if (user == kTokenUser) co_return prove_login_token(secret);
+        if (user == kForeignUser) co_return co_await prove_foreign_token(std::move(secret));
         co_return engine::refuse({engine::Errc::denied, "a token is not a password here"});
     }
     co_return co_await environment_.access.log_in(std::move(user), std::move(secret));
@@ -285,6 +321,7 @@ Awaitable<Authority::Found> Authority::find_basic(Exchange* exchange, std::strin
         rejected_.add();
         exchange->notes.login = AccessNotes::Login::failed;
         exchange->notes.login_name = std::move(user);
+        exchange->notes.reason = proven.error().message;
         co_return Found{};
     }
     throttle_.succeeded(address, user);
@@ -320,6 +357,7 @@ Awaitable<Authority::Found> Authority::find_bearer(Exchange* exchange, const Nee
             keys = keys_.keys();
             reading = read_access_token(text, *keys, names_, AccessToken::Type::access, now);
         }
+        if (reading.token && !rules_stand(reading.token->identity)) reading.token.reset();
         if (reading.token) {
             auto identity = reading.token->identity;
             const auto recalled = co_await environment_.access.recall(std::move(identity));

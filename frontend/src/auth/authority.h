@@ -16,8 +16,11 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "federation/federation.h"
 #include "frontend/options.h"
 #include "http/exchange.h"
+
+#include <boost/asio/thread_pool.hpp>
 
 #include <memory>
 #include <optional>
@@ -36,8 +39,9 @@ struct AuthorityEnvironment {
 class Authority {
 public:
     // `options` outlives it.
-    Authority(AuthorityEnvironment environment, const AuthOptions& options,
+    Authority(AuthorityEnvironment environment, const AuthOptions& options, const OidcOptions& oidc,
               std::string external_url);
+    // Waits for an asking of an identity provider that is under way.
     ~Authority();
 
     // Reads the keys, makes the first one. What is wrong, or nothing.
@@ -56,6 +60,7 @@ public:
 
     engine::AccessControl& access() noexcept { return environment_.access; }
     KeyRing& keys() noexcept { return keys_; }
+    Federation& federation() noexcept { return federation_; }
     const TokenNames& names() const noexcept { return names_; }
     const AuthOptions& options() const noexcept { return options_; }
     Random& random() noexcept { return environment_.random; }
@@ -81,6 +86,8 @@ private:
     Awaitable<Found> find_basic(Exchange* exchange, std::string user, std::string secret);
     Awaitable<engine::Answer<engine::Identity>> prove(std::string user, std::string secret);
     engine::Answer<engine::Identity> prove_login_token(std::string_view text);
+    Awaitable<engine::Answer<engine::Identity>> prove_foreign_token(std::string text);
+    bool rules_stand(const engine::Identity& identity) const;
     Awaitable<std::optional<Response>> refuse_image(Exchange* exchange, const Need* need,
                                                     Shared presented);
     std::optional<Response> refuse_scope(const Exchange& exchange, const Need& need,
@@ -99,6 +106,8 @@ private:
     const std::string external_url_;
     const TokenNames names_;
     KeyRing keys_;
+    asio::thread_pool fetching_{1};
+    Federation federation_;
     LoginThrottle throttle_;
     CredentialCache cache_;
     std::array<std::byte, 32> cache_key_{};  // of this process
@@ -107,6 +116,9 @@ private:
     Counter& rejected_;
     Counter& throttled_;
 };
+
+// Whom an identity provider vouches for.
+engine::Identity identity_of(const FederatedIdentity& federated, std::int64_t now_s);
 
 // Where the client sees this server: the configured address, what a trusted proxy says, or the Host it asked for. Absolute.
 std::string seen_base(const std::string& external_url, const Exchange& exchange);

@@ -48,10 +48,4 @@ Credentials parse_authorization(std::string_view value) {
     return malformed;
 }
 
-bool looks_like_jwt(std::string_view text) {
-    if (std::count(text.begin(), text.end(), '.') != 2) return false;
-    const auto header = decode_base64url(text.substr(0, text.find('.')));
-    return header && as_text(*header).find("\"alg\"") != std::string_view::npos;
-}
-
 }  // namespace orbitalreg::frontend

@@ -18,7 +18,4 @@ struct Credentials {
 // Basic splits at the first colon (DIST-AUTH-61).
 Credentials parse_authorization(std::string_view value);
 
-// The shape of a JSON Web Token: three parts, the first of which is an object with `alg`.
-bool looks_like_jwt(std::string_view text);
-
 }  // namespace orbitalreg::frontend

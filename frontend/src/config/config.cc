@@ -10,6 +10,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -22,6 +23,8 @@ namespace {
 constexpr std::size_t kFileBytesMax = 4_MiB;
 constexpr std::size_t kExternalUrlSizeMax = 255;
 constexpr std::string_view kEnvironmentPrefix = "ORBITALREG_";
+// No settings: subcommands that ask a server read them.
+constexpr std::array<std::string_view, 2> kVariablesOfClients{"ORBITALREG_CA", "ORBITALREG_SERVER"};
 constexpr std::string_view kToCome = "not there yet in this version: leave it out";
 
 std::string join_path(const std::string& path, const std::string& key) {
@@ -360,7 +363,7 @@ void check_whole(LoadedConfig& loaded) {
     if (server.external_url.size() > kExternalUrlSizeMax) {
         loaded.errors.push_back({"", 0, "http.external_url", "is longer than 255 characters"});
     }
-    for (const auto& finding : check_oidc(loaded.config.oidc, /*offline=*/false)) {
+    for (const auto& finding : check_oidc(loaded.config.oidc, loaded.config.server.auth.offline)) {
         auto& list = finding.warning ? loaded.warnings : loaded.errors;
         list.push_back({finding.place.file, finding.place.line, finding.path, finding.message});
     }
@@ -394,7 +397,11 @@ std::map<std::string, std::string> config_environment(char** environment) {
         const std::string_view text{*entry};
         const auto equals = text.find('=');
         if (!text.starts_with(kEnvironmentPrefix) || equals == std::string_view::npos) continue;
-        found.emplace(text.substr(0, equals), text.substr(equals + 1));
+        const auto name = text.substr(0, equals);
+        if (std::find(kVariablesOfClients.begin(), kVariablesOfClients.end(), name) !=
+            kVariablesOfClients.end())
+            continue;
+        found.emplace(name, text.substr(equals + 1));
     }
     return found;
 }

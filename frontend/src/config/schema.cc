@@ -366,6 +366,7 @@ constexpr auto kKeys = std::to_array<Key>({
             set_seconds(config.server.auth.refresh_life, text, std::chrono::seconds{3600},
                         std::chrono::seconds{365 * 86400})),
     ORB_KEY("auth.login_failures", set_number(config.server.auth.login_failures, text, 1, 1000)),
+    ORB_KEY("auth.offline", set_bool(config.server.auth.offline, text)),
     ORB_KEY("auth.keys_path", set_text(config.server.auth.keys_path, text)),
     {"auth.key_life", apply_key_life, {}},
     {"defaults.auto_create_projects", apply_auto_create, {}},

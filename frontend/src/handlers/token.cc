@@ -107,12 +107,18 @@ Awaitable<engine::Answer<AccessToken>> fill(Authority* authority,
     co_return token;
 }
 
+std::string new_id(Authority& authority) {
+    std::array<std::byte, 16> id;
+    authority.random().fill(id);
+    return to_hex(id);
+}
+
 struct Issue {
     std::shared_ptr<const Identity> who;
     const std::vector<Scope>* scopes = nullptr;
     std::string refresh_token;  // to be told beside it
     bool oauth = false;         // tell the scope, as POST does
-    std::int64_t life_s = 0;    // shorter than the usual; 0: the usual
+    std::int64_t life_s = 0;    // instead of the usual; 0: the usual
     bool exchanged = false;
 };
 
@@ -128,15 +134,13 @@ Awaitable<Response> issue(Authority* authority, Exchange* exchange, Issue wanted
     auto token = std::move(filled).value();
     const auto now = authority->now_s();
     auto life = authority->options().token_life.count();
-    if (wanted.life_s != 0) life = std::min(life, wanted.life_s);
+    if (wanted.life_s != 0) life = wanted.life_s;
     // It ends no later than what it was made from (SEC-59).
     if (wanted.who->expires_s != 0) life = std::min(life, wanted.who->expires_s - now);
     if (life < kTokenLifeMin_s) co_return not_genuine();
-    std::array<std::byte, 16> id;
-    authority->random().fill(id);
     token.issued_s = now;
     token.expires_s = now + life;
-    token.id = to_hex(id);
+    token.id = new_id(*authority);
     const auto granted = scope_list(token.access);
     const auto id_text = token.id;
     const auto text =
@@ -266,6 +270,120 @@ Awaitable<Response> for_nobody(Authority* authority, Exchange* exchange,
     co_return co_await issue(authority, exchange, std::move(wanted));
 }
 
+// --- tokens of identity providers, RFC 8693 ---
+
+constexpr std::string_view kTokenType = "urn:ietf:params:oauth:token-type:";
+
+bool is_type(std::string_view text, std::string_view name) noexcept {
+    return text.size() == kTokenType.size() + name.size() && text.starts_with(kTokenType) &&
+           text.ends_with(name);
+}
+
+struct ExchangeFault {
+    std::string_view error;
+    std::string_view text;
+};
+
+// What is wrong with the request, before the token is looked at.
+std::optional<ExchangeFault> check_exchange(Authority& authority, const Exchange& exchange,
+                                            const TokenRequest& request,
+                                            const std::string& external_url) {
+    constexpr std::string_view kInvalid = "invalid_request";
+    if (authority.federation().empty())
+        return ExchangeFault{kInvalid, "no identity provider is known here"};
+    if (request.has_actor) return ExchangeFault{kInvalid, "actor tokens are not accepted"};
+    if (request.subject_token.empty()) return ExchangeFault{kInvalid, "`subject_token` is missing"};
+    if (!is_type(request.subject_token_type, "id_token") &&
+        !is_type(request.subject_token_type, "jwt"))
+        return ExchangeFault{kInvalid, "`subject_token_type` must end in :id_token or :jwt"};
+    const auto& wanted = request.requested_token_type;
+    if (!wanted.empty() && !is_type(wanted, "access_token") && !is_type(wanted, "jwt"))
+        return ExchangeFault{kInvalid, "only access tokens are given"};
+    if (!request.audience.empty() && request.audience != authority.names().service)
+        return ExchangeFault{"invalid_target", "`audience` is another service"};
+    if (!request.resource.empty() && request.resource != seen_base(external_url, exchange))
+        return ExchangeFault{"invalid_target", "`resource` is another service"};
+    return std::nullopt;
+}
+
+Response refuse_exchange(Exchange& exchange, const FederationAnswer& answer) {
+    exchange.notes.reason = answer.reason;
+    exchange.notes.credential = answer.issuer_name;
+    exchange.principal.name = answer.subject;
+    switch (answer.error) {
+        case FederationError::invalid_target:
+            return oauth_error(400, "invalid_target", "the token is for another audience");
+        case FederationError::temporarily_unavailable: {
+            auto response = oauth_error(503, "temporarily_unavailable",
+                                        "the identity provider cannot be asked: try again later");
+            response.headers.add("Retry-After", "10");
+            return response;
+        }
+        default:
+            return oauth_error(400, "invalid_request", "the token is not accepted");
+    }
+}
+
+// Without a scope the job gets a password for the token endpoint, since docker asks for its scopes itself.
+Response login_token(Authority& authority, Exchange& exchange,
+                     const std::shared_ptr<const Identity>& who) {
+    AccessToken token;
+    token.type = AccessToken::Type::login;
+    token.identity = *who;
+    token.issued_s = authority.now_s();
+    token.expires_s = who->expires_s;
+    token.id = new_id(authority);
+    const auto life = token.expires_s - token.issued_s;
+    exchange.principal = who->principal;
+    exchange.notes.credential = who->credential;
+    exchange.notes.action = "token.exchange";
+    exchange.notes.reference = "login";
+    const auto text =
+        write_access_token(authority.keys().keys()->active, authority.names(), std::move(token));
+    if (text.empty()) return error_response(500, "UNKNOWN", "internal error");
+    return uncached(
+        json_response(200, json::serialize(json::object{
+                               {"access_token", text},
+                               {"issued_token_type", std::string{kTokenType} + "access_token"},
+                               {"token_type", "Bearer"},
+                               {"expires_in", life}})));
+}
+
+Awaitable<Response> by_exchange(Authority* authority, Exchange* exchange,
+                                const TokenRequest* request, const std::string* external_url) {
+    if (const auto fault = check_exchange(*authority, *exchange, *request, *external_url)) {
+        exchange->notes.reason = fault->text;
+        co_return oauth_error(400, fault->error, fault->text);
+    }
+    const auto answer = co_await authority->federation().accept(request->subject_token);
+    if (!answer.identity) co_return refuse_exchange(*exchange, answer);
+    const auto& federated = *answer.identity;
+    const auto now = authority->now_s();
+    // Durable before anything is given for it (SEC-57).
+    const auto used = co_await authority->access().accounts().use_once(
+        federated.issuer_name, federated.token_id, federated.expires_s - now + kClockSkewSeconds);
+    if (!used && used.error().code != engine::Errc::exists)
+        co_return refusal_response(used.error(), Subject::listing);
+    if (!used) {
+        exchange->principal.name = federated.subject;
+        exchange->notes.reason = "the token was exchanged before";
+        co_return oauth_error(400, "invalid_request", "the token is not accepted");
+    }
+    std::string rules;
+    for (const auto& rule : federated.rules)
+        rules.append(rules.empty() ? "rule " : ", ").append(rule);
+    auto who = std::make_shared<const Identity>(identity_of(federated, now));
+    if (!request->scoped) {
+        auto response = login_token(*authority, *exchange, who);
+        exchange->notes.rule = std::move(rules);
+        co_return response;
+    }
+    Issue wanted{std::move(who), &request->scopes, {}, true, federated.ttl_s, true};
+    auto response = co_await issue(authority, exchange, std::move(wanted));
+    exchange->notes.rule = std::move(rules);
+    co_return response;
+}
+
 // --- requests ---
 
 Awaitable<Response> answer_get(Authority* authority, Exchange* exchange) {
@@ -301,7 +419,8 @@ bool is_form(const Exchange& exchange) {
     return equals_ignoring_case(trim_blanks(type.substr(0, type.find(';'))), kFormType);
 }
 
-Awaitable<Response> answer_post(Authority* authority, Exchange* exchange) {
+Awaitable<Response> answer_post(Authority* authority, Exchange* exchange,
+                                const std::string* external_url) {
     if (!is_form(*exchange))
         co_return oauth_error(400, "invalid_request",
                               "the body must be a form, " + std::string{kFormType});
@@ -317,6 +436,8 @@ Awaitable<Response> answer_post(Authority* authority, Exchange* exchange) {
         co_return co_await by_password(authority, exchange, &request);
     if (request.grant_type == "refresh_token")
         co_return co_await by_refresh_token(authority, exchange, &request);
+    if (request.grant_type == kExchangeGrant)
+        co_return co_await by_exchange(authority, exchange, &request, external_url);
     co_return oauth_error(
         400, "unsupported_grant_type",
         "grant_type is password, refresh_token or " + std::string{kExchangeGrant});
@@ -330,7 +451,8 @@ Awaitable<Response> handle_token(const Services& services, Exchange& exchange) {
                                  "authentication is switched off on this server");
     }
     if (exchange.head.method == Method::post)
-        co_return co_await answer_post(services.authority, &exchange);
+        co_return co_await answer_post(services.authority, &exchange,
+                                       &services.options.external_url);
     auto ignored = co_await ignore_body(exchange.body, services.options.limits.ignored_body_bytes);
     if (ignored) co_return std::move(*ignored);
     co_return co_await answer_get(services.authority, &exchange);

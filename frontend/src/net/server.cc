@@ -8,6 +8,11 @@
 #include "net/listener.h"
 #include "net/tls_credentials.h"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -25,7 +30,7 @@ std::unique_ptr<Authority> make_authority(ServerEnvironment& environment,
     return std::make_unique<Authority>(
         AuthorityEnvironment{environment.access, environment.clock, environment.random,
                              environment.log, environment.metrics},
-        options.auth, options.external_url);
+        options.auth, options.oidc, options.external_url);
 }
 
 }  // namespace
@@ -45,6 +50,7 @@ struct Server::Rooms {
     std::optional<AuditTrail> audit;       // nothing: nothing is recorded
     RegistrySite registry_site;
     AdminSite admin_site;
+    asio::cancellation_signal stop_keeping;  // of the keys of identity providers
     SessionEnvironment registry_sessions;
     SessionEnvironment admin_sessions;
     ConnectionLimits limits;
@@ -153,11 +159,19 @@ const std::string& Server::admin_address() const noexcept { return rooms_->admin
 const std::string& Server::failed_address() const noexcept { return rooms_->failed_address; }
 
 void Server::start() {
+    if (rooms_->authority && !rooms_->authority->federation().empty()) {
+        asio::co_spawn(rooms_->environment.reactors.front(),
+                       rooms_->authority->federation().keep_fresh(),
+                       asio::bind_cancellation_slot(rooms_->stop_keeping.slot(), asio::detached));
+    }
     for (const auto& listener : rooms_->listeners) listener->start();
     if (rooms_->admin_listener) rooms_->admin_listener->start();
 }
 
 void Server::begin_stop() {
+    asio::post(rooms_->environment.reactors.front(), [rooms = rooms_.get()] {
+        rooms->stop_keeping.emit(asio::cancellation_type::terminal);
+    });
     rooms_->admin_site.begin_stop();
     for (const auto& listener : rooms_->listeners) listener->begin_stop();
 }

@@ -4,6 +4,7 @@
 #include "auth/strict_json.h"
 #include "handlers/management.h"
 #include "handlers/management/nouns.h"
+#include "handlers/openapi_document.h"
 #include "http/ascii.h"
 
 #include <array>
@@ -175,9 +176,24 @@ bool is_json(const Exchange& exchange) {
     return equals_ignoring_case(trim_blanks(type.substr(0, type.find(';'))), "application/json");
 }
 
+// Anybody may read what there is to ask.
+bool is_document(const Exchange& exchange) noexcept {
+    const auto& segments = exchange.target.segments;
+    const Method method = exchange.head.method;
+    return segments.size() == 3 && segments[2] == "openapi.json" &&
+           (method == Method::get || method == Method::head);
+}
+
+Response document() {
+    auto response = json_response(200, std::string{kOpenApiDocument});
+    response.headers.add("Cache-Control", "no-cache");
+    return response;
+}
+
 }  // namespace
 
 Awaitable<Response> handle_management(const Services& services, Exchange& exchange) {
+    if (is_document(exchange)) co_return document();
     const Method asked = exchange.head.method;
     const Method method = asked == Method::head ? Method::get : asked;
     auto found = match(std::span{exchange.target.segments}.subspan(2), method);
