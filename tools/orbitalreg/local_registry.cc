@@ -75,6 +75,7 @@ engine::RegistryOptions registry_options(const frontend::Config& config) {
     options.limits.manifest_size_max_bytes = config.server.limits.manifest_bytes;
     options.limits.blob_size_max_bytes = config.server.limits.blob_bytes;
     options.limits.uploads_idle_expiry_ms = config.uploads.idle_expiry.count();
+    options.limits.uploads_per_principal_max = config.uploads.open_per_principal;
     options.auto_create_projects = config.auto_create_projects;
     options.default_project = config.default_project;
     options.mount_without_from = config.server.mount_without_from;

@@ -32,6 +32,8 @@ struct RegistryLimits {
     std::uint32_t referrers_per_subject_max = 10'000;  // SEC-22; beyond it Errc::denied
 
     std::int64_t uploads_idle_expiry_ms = 24 * 3600 * 1000LL;
+    // Sessions that hold bytes, of one principal with a name; 0: no limit. Beyond it Errc::too_many_uploads (SEC-36).
+    std::uint32_t uploads_per_principal_max = 1000;
     // Request ids whose outcome is remembered; beyond it the oldest is forgotten early.
     std::uint32_t request_outcomes_max = 65'536;
     std::int64_t request_outcome_keep_ms = 600'000;

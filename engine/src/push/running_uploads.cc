@@ -7,10 +7,15 @@ namespace orbitalreg::engine {
 // The writer of a session, as its request sees it.
 class WatchedWriter final : public UploadWriter {
 public:
-    WatchedWriter(RunningUploads& uploads, const SessionId& session,
-                  std::shared_ptr<RunningUploads::Run> run,
+    WatchedWriter(RunningUploads& uploads, const SessionId& session, std::string principal,
+                  std::uint64_t now_ms, std::shared_ptr<RunningUploads::Run> run,
                   std::unique_ptr<UploadWriter> writer) noexcept
-        : uploads_{uploads}, session_{session}, run_{std::move(run)}, writer_{std::move(writer)} {}
+        : uploads_{uploads},
+          session_{session},
+          principal_{std::move(principal)},
+          now_ms_{now_ms},
+          run_{std::move(run)},
+          writer_{std::move(writer)} {}
     ~WatchedWriter() override {
         // The session is free for the next writer before anybody can ask for it.
         writer_.reset();
@@ -37,21 +42,28 @@ public:
             auto why = co_await close();
             co_return refuse(std::move(why));
         }
-        co_return co_await writer_->mark();
+        auto marked = co_await writer_->mark();
+        if (marked) uploads_.held_.hold(principal_, session_, now_ms_);
+        co_return marked;
     }
     Awaitable<Answer<BlobInfo>> finish(Digest expected) override {
         if (run_->cancelled) {
             auto why = co_await close();
             co_return refuse(std::move(why));
         }
-        co_return co_await writer_->finish(expected);
+        auto finished = co_await writer_->finish(expected);
+        const bool ended = finished || finished.error().code == Errc::digest_mismatch;
+        if (ended) uploads_.held_.release(principal_, session_);
+        co_return finished;
     }
     Awaitable<Answer<void>> cancel() override {
         if (run_->cancelled) {
             auto why = co_await close();
             co_return refuse(std::move(why));
         }
-        co_return co_await writer_->cancel();
+        auto cancelled = co_await writer_->cancel();
+        if (cancelled) uploads_.held_.release(principal_, session_);
+        co_return cancelled;
     }
 
 private:
@@ -60,25 +72,30 @@ private:
         if (!closed_) {
             const auto closed = co_await writer_->cancel();
             closed_ = closed.has_value();
+            if (closed_) uploads_.held_.release(principal_, session_);
         }
         co_return Refusal{Errc::upload_unknown, "the upload was cancelled"};
     }
 
     RunningUploads& uploads_;
     SessionId session_;
+    std::string principal_;
+    std::uint64_t now_ms_;
     std::shared_ptr<RunningUploads::Run> run_;
     std::unique_ptr<UploadWriter> writer_;
     bool closed_ = false;
 };
 
-std::unique_ptr<UploadWriter> RunningUploads::watch(const SessionId& session,
+std::unique_ptr<UploadWriter> RunningUploads::watch(const SessionId& session, std::string principal,
+                                                    std::uint64_t now_ms,
                                                     std::unique_ptr<UploadWriter> writer) {
     auto run = std::make_shared<Run>();
     {
         std::scoped_lock lock{mutex_};
         runs_.insert_or_assign(session, run);
     }
-    return std::make_unique<WatchedWriter>(*this, session, std::move(run), std::move(writer));
+    return std::make_unique<WatchedWriter>(*this, session, std::move(principal), now_ms,
+                                           std::move(run), std::move(writer));
 }
 
 bool RunningUploads::cancel(const SessionId& session) {

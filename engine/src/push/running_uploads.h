@@ -13,6 +13,7 @@
 //          principal.
 
 #include "engine/registry_store.h"
+#include "push/held_sessions.h"
 
 #include <atomic>
 #include <map>
@@ -25,9 +26,12 @@ class RunningUploads {
 public:
     static constexpr std::size_t kCancelledMax = 65'536;
 
+    // `held` outlives it: told what the sessions of each principal hold.
+    explicit RunningUploads(HeldSessions& held) noexcept : held_{held} {}
+
     // `writer`, which refuses all steps once the session was cancelled.
-    std::unique_ptr<UploadWriter> watch(const SessionId& session,
-                                        std::unique_ptr<UploadWriter> writer);
+    std::unique_ptr<UploadWriter> watch(const SessionId& session, std::string principal,
+                                        std::uint64_t now_ms, std::unique_ptr<UploadWriter> writer);
     // False when nobody writes to the session.
     bool cancel(const SessionId& session);
     bool is_cancelled(const SessionId& session) const;
@@ -40,6 +44,7 @@ private:
     };
     void end(const SessionId& session, const std::shared_ptr<Run>& run, bool closed);
 
+    HeldSessions& held_;
     mutable std::mutex mutex_;
     std::map<SessionId, std::shared_ptr<Run>> runs_;
 };

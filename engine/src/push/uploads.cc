@@ -47,6 +47,10 @@ Awaitable<Answer<UploadTicket>> Registry::start_upload(Principal principal, Imag
     const auto target = co_await rooms_->rules.target_of(image);
     if (!target) co_return refuse(target.error());
     if (rooms_->store.uploads_full()) co_return refuse(Errc::too_many_uploads);
+    if (rooms_->held.full(principal.name, rooms_->store.store_time_ms())) {
+        co_return refuse(
+            {Errc::too_many_uploads, "too many uploads of yours are open: finish or cancel some"});
+    }
     SessionClaims claims;
     rooms_->random.fill(claims.session);
     claims.issued_store_time_s = rooms_->store.store_time_ms() / 1000;
@@ -93,7 +97,8 @@ Awaitable<Answer<ResumedUpload>> Registry::resume_upload(Principal principal, Im
         refusal.offset_bytes = offset;
         co_return refuse(std::move(refusal));
     }
-    auto watched = rooms_->running.watch(claims.session, std::move(writer).value());
+    auto watched = rooms_->running.watch(claims.session, principal.name,
+                                         rooms_->store.store_time_ms(), std::move(writer).value());
     co_return ResumedUpload{std::move(watched), std::nullopt, id};
 }
 
@@ -107,6 +112,7 @@ Awaitable<Answer<void>> Registry::cancel_upload(Principal principal, ImageName i
     const UploadStart start{claims.session, claims.issued_store_time_s, claims.algorithm, {}};
     const auto cancelled = co_await rooms_->store.cancel_upload(start);
     if (!cancelled) co_return refuse(cancelled.error());
+    rooms_->held.release(principal.name, claims.session);
     co_return ok();
 }
 

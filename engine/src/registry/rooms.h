@@ -2,6 +2,7 @@
 // What the rooms behind Registry share: push/ and pull/ hold its functions by topic.
 
 #include "engine/registry.h"
+#include "push/held_sessions.h"
 #include "push/running_uploads.h"
 #include "push/session_token.h"
 #include "registry/repository_rules.h"
@@ -19,7 +20,8 @@ struct Registry::Rooms {
           log{log_sink},
           options{std::move(registry_options)},
           rules{store, options, projects},
-          tokens{store.derive_key(SessionTokens::kKeyLabel)} {}
+          tokens{store.derive_key(SessionTokens::kKeyLabel)},
+          held{options.limits.uploads_per_principal_max, options.limits.uploads_idle_expiry_ms} {}
 
     RegistryStore& store;
     Random& random;
@@ -27,7 +29,8 @@ struct Registry::Rooms {
     const RegistryOptions options;
     const RepositoryRules rules;
     const SessionTokens tokens;
-    RunningUploads running;
+    HeldSessions held;
+    RunningUploads running{held};
     std::vector<Gate*> gates;
     std::vector<ManifestObserver*> observers;
 

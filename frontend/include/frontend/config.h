@@ -72,6 +72,7 @@ struct StorageConfig {
 struct UploadsConfig {
     std::chrono::milliseconds idle_expiry{24 * 3'600'000LL};
     std::uint32_t open_max = 100'000;
+    std::uint32_t open_per_principal = 1000;
     std::uint32_t closed_max = 1'000'000;
     std::uint32_t rehash_max = 2;
 

@@ -77,8 +77,9 @@ struct TlsOptions {
 // Of one address (SEC-109).
 struct RateOptions {
     std::uint32_t requests_per_second =
-        0;                    // reads and new uploads, averaged over ten seconds; 0: no limit
-    std::uint64_t pulls = 0;  // manifests read in a window; 0: no limit
+        0;  // reads and new uploads, averaged over ten seconds; 0: no limit
+    std::uint32_t requests_per_principal = 0;  // the same for one account, wherever it asks from
+    std::uint64_t pulls = 0;                   // manifests read in a window; 0: no limit
     std::chrono::milliseconds pull_window{6 * 3'600'000LL};
 
     friend bool operator==(const RateOptions&, const RateOptions&) = default;

@@ -151,6 +151,10 @@ std::optional<Response> RegistrySite::refuse_rate(const Exchange& exchange,
     const auto now = clock_.steady_ns();
     if (const auto wait_s = rates_.request(exchange.client_address, now))
         return too_many("too many requests from this address", *wait_s);
+    if (const auto& who = exchange.principal.name; !who.empty()) {
+        if (const auto wait_s = principal_rates_.request(who, now))
+            return too_many("too many requests of this account", *wait_s);
+    }
     const Method method = exchange.head.method;
     if (!rates_.limits_pulls() || exchange.match.route != Route::manifest ||
         (method != Method::get && method != Method::head))

@@ -19,6 +19,7 @@ public:
                  asio::any_io_executor background)
         : services_{registry, upkeep, options, random, access, authority, std::move(background)},
           rates_{options.rates},
+          principal_rates_{of_principals(options.rates)},
           admission_{options.limits.requests, request_memory(options.limits), metrics},
           clock_{clock} {}
 
@@ -33,6 +34,12 @@ public:
 private:
     Awaitable<Response> answer_asked(Exchange& exchange);
     std::optional<Response> refuse_deletion(const Exchange& exchange) const;
+
+    static RateOptions of_principals(RateOptions rates) noexcept {
+        rates.requests_per_second = rates.requests_per_principal;
+        rates.pulls = 0;
+        return rates;
+    }
 
     // Room for one manifest of the largest size there is always.
     static std::uint64_t request_memory(const HttpLimits& limits) noexcept {
@@ -49,6 +56,7 @@ private:
 
     Services services_;
     RateLimits rates_;
+    RateLimits principal_rates_;
     Admission admission_;
     const Clock& clock_;
 };
