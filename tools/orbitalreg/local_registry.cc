@@ -224,11 +224,12 @@ bool LocalRegistry::start(std::string& trouble) {
     return true;
 }
 
-// Of the server itself.
-void LocalRegistry::note(std::string_view action) {
+void LocalRegistry::note(std::string_view action, std::string_view reason) {
+    if (!audit_) return;
     frontend::AuditEvent event;
     event.action = action;
     event.granted = true;
+    event.reason = reason;
     if (!audit_->append(event))
         log_.error("an audit event could not be written", {{"action", action}});
 }
@@ -270,6 +271,24 @@ Awaitable<void> LocalRegistry::note_audit_head(LocalRegistry* self) {
     if (written) self->noted_seq_ = head.seq;
 }
 
+void LocalRegistry::note_upkeep() {
+    const auto collection = embedded_->upkeep().collection_status();
+    if (collection.rounds != noted_rounds_ && collection.last) {
+        noted_rounds_ = collection.rounds;
+        const auto& round = *collection.last;
+        // A round that found nothing to do is no news.
+        if (round.deleted > 0 || !round.trouble.empty()) {
+            note("gc", std::to_string(round.deleted) + " blobs deleted, " +
+                           std::to_string(round.deleted_bytes) + " bytes" +
+                           (round.trouble.empty() ? "" : "; " + round.trouble));
+        }
+    }
+    const auto damaged = embedded_->store().stats().damaged_blobs;
+    if (damaged > noted_damaged_)
+        note("integrity", std::to_string(damaged) + " blobs are not what they were");
+    noted_damaged_ = damaged;
+}
+
 // What has to be looked at now and then.
 Awaitable<void> LocalRegistry::tend(LocalRegistry* self) {
     constexpr std::int64_t kEveryNs = 30'000'000'000;
@@ -278,12 +297,14 @@ Awaitable<void> LocalRegistry::tend(LocalRegistry* self) {
         const auto trouble = self->server_->tend_keys();
         if (!trouble.empty())
             self->log_.error("the keys of tokens could not be kept", {{"error", trouble}});
+        self->note_upkeep();
         co_await note_audit_head(self);
     }
 }
 
 void LocalRegistry::stop() {
     if (audit_) {
+        note_upkeep();
         note("stop");
         asio::co_spawn(reactors_.executors().front(), note_audit_head(this), asio::use_future)
             .wait();

@@ -37,6 +37,9 @@ public:
     cas::StoreStats stats() const { return embedded_->store().stats(); }
     const cas::Io& io() const noexcept { return *io_; }
 
+    // Of the server itself, in the audit log: a configuration that was read again.
+    void note(std::string_view action, std::string_view reason = {});
+
     // The server is finished: ends the store and the threads.
     void stop();
 
@@ -44,7 +47,8 @@ private:
     bool open_store(std::string& trouble);
     bool open_audit(std::string& trouble);
     bool open_server(std::string& trouble);
-    void note(std::string_view action);
+    // Rounds of collection and damage that were seen since the last look.
+    void note_upkeep();
     static Awaitable<void> check_audit_head(LocalRegistry* self);
     // Notes in the store how far the audit log is, so that a cut end is found out.
     static Awaitable<void> note_audit_head(LocalRegistry* self);
@@ -63,6 +67,8 @@ private:
     std::unique_ptr<engine::Registry> registry_;
     std::unique_ptr<frontend::AuditLog> audit_;  // null: nothing is recorded
     std::uint64_t noted_seq_ = 0;
+    std::uint64_t noted_rounds_ = 0;
+    std::uint64_t noted_damaged_ = 0;
     std::unique_ptr<frontend::Server> server_;
 };
 

@@ -50,7 +50,7 @@ void explain_to_people(const frontend::Server& server) {
 
 // Reads the configuration again: what can change changes, and what cannot is named.
 void reload(const std::vector<std::string>& files, const frontend::Config& running,
-            frontend::Server& server, ReloadableLog& log) {
+            LocalRegistry& registry, ReloadableLog& log) {
     const auto loaded = frontend::load_config(files, frontend::config_environment(environ));
     if (!loaded.ok()) {
         for (const auto& error : loaded.errors)
@@ -62,7 +62,7 @@ void reload(const std::vector<std::string>& files, const frontend::Config& runni
     const auto& tls = loaded.config.server.tls;
     if (running.server.tls.enabled() && tls.enabled()) {
         // The files may be others under the same names.
-        const auto trouble = server.load_tls(tls);
+        const auto trouble = registry.server().load_tls(tls);
         if (trouble.empty()) {
             log.info("certificate reloaded", {{"certificate", tls.certificate}});
         } else {
@@ -76,6 +76,7 @@ void reload(const std::vector<std::string>& files, const frontend::Config& runni
     }
     log.info("configuration reloaded",
              {{"needs_restart", sections.empty() ? "nothing" : sections}});
+    registry.note("config", sections.empty() ? "" : "needs a restart: " + sections);
 }
 
 // What the control loop works with; outlives it.
@@ -121,7 +122,7 @@ Awaitable<void> control_loop(Control* control) {
         auto [ec, number] = co_await control->signals.async_wait(kResume);
         if (ec) co_return;
         if (number == SIGHUP) {
-            reload(control->files, control->config, control->registry.server(), control->log);
+            reload(control->files, control->config, control->registry, control->log);
             continue;
         }
         control->log.info("stopping: running requests are finished", {{"signal", number}});

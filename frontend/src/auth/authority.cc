@@ -55,6 +55,14 @@ KeyRingOptions ring_options(const AuthOptions& options) {
     return ring;
 }
 
+// Of one account. Clients ask at each login; who asks in a loop would fill the store.
+RateOptions refresh_limits() noexcept {
+    RateOptions limits;
+    limits.pulls = 200;
+    limits.pull_window = std::chrono::hours{1};
+    return limits;
+}
+
 bool writes(Method method) noexcept {
     return method == Method::put || method == Method::post || method == Method::patch ||
            method == Method::delete_;
@@ -212,6 +220,7 @@ Authority::Authority(AuthorityEnvironment environment, const AuthOptions& option
       keys_{ring_options(options), environment.clock},
       federation_{oidc, environment.clock, environment.log, fetch_on(fetching_)},
       throttle_{options.login_failures},
+      refreshes_{refresh_limits()},
       nobody_{std::make_shared<Presented>(Identity{}, std::nullopt, 0, 0)},
       accepted_{environment.metrics.counter("auth_total", "Credentials that were looked at.",
                                             {{"result", "accepted"}})},
@@ -406,6 +415,10 @@ Awaitable<Authority::Found> Authority::find(Exchange* exchange, const Need* need
     co_return Found{
         nullptr, challenge(*exchange, need->scopes(),
                            credentials.kind == Credentials::Kind::bearer ? "invalid_token" : "")};
+}
+
+bool Authority::may_refresh(const Identity& who) {
+    return !refreshes_.pull(who.principal.name, environment_.clock.steady_ns(), true).wait_s;
 }
 
 // --- what it may ---

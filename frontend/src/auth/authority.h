@@ -19,6 +19,7 @@
 #include "federation/federation.h"
 #include "frontend/options.h"
 #include "http/exchange.h"
+#include "http/rate_limits.h"
 
 #include <boost/asio/thread_pool.hpp>
 
@@ -57,6 +58,9 @@ public:
     };
     // Who presents a name and a secret, by the shape of the secret; slowed down where somebody guesses.
     Awaitable<Login> log_in(Exchange& exchange, std::string user, std::string secret);
+
+    // Whether this account may have one more refresh token now: each is kept for long.
+    bool may_refresh(const engine::Identity& who);
 
     engine::AccessControl& access() noexcept { return environment_.access; }
     KeyRing& keys() noexcept { return keys_; }
@@ -109,6 +113,7 @@ private:
     asio::thread_pool fetching_{1};
     Federation federation_;
     LoginThrottle throttle_;
+    RateLimits refreshes_;
     CredentialCache cache_;
     std::array<std::byte, 32> cache_key_{};  // of this process
     Shared nobody_;

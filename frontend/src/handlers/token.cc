@@ -255,7 +255,8 @@ Awaitable<Response> by_password(Authority* authority, Exchange* exchange,
     if (!login.identity) co_return not_genuine();
     if (login.identity->kind == Identity::Kind::bootstrap) co_return not_genuine();
     std::string refresh;
-    if (request->offline) {
+    // Without one the client keeps what it logged in with.
+    if (request->offline && authority->may_refresh(*login.identity)) {
         auto made = co_await new_refresh(authority, login.identity, request, {});
         if (!made) co_return refusal_response(made.error(), Subject::listing);
         refresh = std::move(made).value();

@@ -8,7 +8,8 @@ import threading
 import traceback
 
 import registry_client
-from registry_client import OCI_INDEX, OCI_MANIFEST, Connection, descriptor, digest_of, image_manifest
+from accounts import AuthorizedConnection
+from registry_client import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image_manifest
 
 CHECKS = []
 UNKNOWN_DIGEST = "sha256:" + "ab" * 32
@@ -35,19 +36,20 @@ class Context:
     """One check's view of the server: a connection, and names nobody else uses."""
 
     run_id = os.urandom(4).hex()
+    authorization = None  # what each connection presents
 
     def __init__(self, address, server, number=0):
         self.address = address
         self.server = server
         self.number = number
-        self.client = Connection(address, timeout_s=30)
+        self.client = self.connect()
 
     def for_check(self, number):
         self.client.close()
         return Context(self.address, self.server, number)
 
     def connect(self):
-        return Connection(self.address, timeout_s=30)
+        return AuthorizedConnection(self.address, self.authorization, timeout_s=30)
 
     def name(self, suffix="repo"):
         return f"check-{self.run_id}/c{self.number}/{suffix}"
