@@ -165,10 +165,6 @@ std::vector<std::string_view> lines_in(std::string_view body) {
     return lines;
 }
 
-std::string seconds_text(const std::optional<std::int64_t>& ms, std::int64_t up) {
-    return ms ? std::to_string((*ms + up) / 1000) : std::string{};
-}
-
 std::string cursor_text(const json::object& page) {
     const auto* next = page.if_contains("next");
     if (next == nullptr || next->is_null()) return {};
@@ -194,8 +190,8 @@ int list_server(const ListArguments& arguments) {
                                              {"object", filter.object},
                                              {"address", filter.address},
                                              {"result", result},
-                                             {"since", seconds_text(filter.since_ms, 0)},
-                                             {"until", seconds_text(filter.until_ms, 999)},
+                                             {"since", arguments.since},
+                                             {"until", arguments.until},
                                              {"order", filter.oldest_first ? "oldest" : "newest"},
                                              {"limit", std::to_string(limit)},
                                              {"after", after}}));
