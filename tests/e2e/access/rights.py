@@ -269,3 +269,35 @@ def grants_may_be_for_some_images_only(context):
         refused(client.start_upload(f"{project}/api/a"), 403, "DENIED")
         told = people.api("GET", f"access/explain?user=part&action=push&image={project}/web/x")
         same((told["allowed"], told["reason"]), (True, f"developer of {project}, by member user:part"))
+
+
+@check("SEC-36", "SEC-109", "DIST-DEL-10")
+def one_account_does_not_take_the_room_of_all(context):
+    """A server of its own with low limits: three sessions, two requests a second of one account."""
+    import registry_process
+    from accounts import ENVIRONMENT, Accounts
+    limits = {"ORBITALREG_UPLOADS_OPEN_PER_PRINCIPAL": "3", "ORBITALREG_HTTP_LIMITS_REQUESTS_PER_PRINCIPAL": "2"}
+    with registry_process.RegistryProcess(binary=context.server.binary, environment=dict(ENVIRONMENT, **limits)) as server:
+        people = Accounts(server)
+        people.project("shared")
+        for name in ("greedy", "modest", "busy"):
+            people.user(name, "shared", "developer")
+        octets = {"Content-Type": "application/octet-stream"}
+        with people.connect("greedy") as greedy, people.connect("modest") as modest:
+            held = []
+            for i in range(3):
+                location = expect(greedy.start_upload("shared/a"), 202).header("location")
+                expect(greedy.request("PATCH", location, octets, b"some bytes"), 202)
+                held.append(location)
+            refused(greedy.start_upload("shared/a"), 429, "TOOMANYREQUESTS")
+            expect(modest.start_upload("shared/a"), 202)
+            # To give one up is no deletion of content, and makes room; so does to finish one.
+            expect(greedy.request("DELETE", held.pop()), 204)
+            expect(greedy.start_upload("shared/a"), 202)
+            digest = digest_of(b"some bytes")
+            expect(greedy.request("PUT", held.pop() + f"?digest={digest}", octets, b""), 201)
+            expect(greedy.start_upload("shared/a"), 202)
+        with people.connect("busy") as busy, people.connect("modest") as modest:
+            statuses = [busy.request("GET", "/v2/shared/a/tags/list").status for _ in range(30)]
+            assert statuses[0] == 404 and statuses[-1] == 429, statuses
+            assert modest.request("GET", "/v2/shared/a/tags/list").status == 404
