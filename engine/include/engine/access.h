@@ -104,6 +104,8 @@ struct Decision {
 };
 
 Decision decide(const Rights& rights, const AccessQuestion& question);
+// The same answer without its reason.
+bool allows(const Rights& rights, const AccessQuestion& question);
 
 // RequestAccess is what one request may do beyond the image name in its path: where a mount may take from, what a listing
 // may show. It speaks for the presented credential.

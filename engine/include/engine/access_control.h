@@ -73,6 +73,8 @@ public:
     Awaitable<Answer<ProjectView>> view(const Identity& identity, std::string project);
     // Empty for image names that no project rules.
     std::string project_of(const ImageName& image) const;
+    static bool allows_in(const ProjectView& view, const Identity& identity, Action action,
+                          std::string_view project, std::string_view image);
     static Decision decide_in(const ProjectView& view, const Identity& identity, Action action,
                               std::string_view project, std::string_view image);
     // At once, for who asks once.

@@ -226,16 +226,33 @@ std::string AccessControl::project_of(const ImageName& image) const {
     return name ? name.value().project : std::string{};
 }
 
+namespace {
+
+AccessQuestion question_of(const ProjectView& view, Action action, std::string_view project,
+                           std::string_view image) {
+    AccessQuestion question{action, project, image, view.open_to_all};
+    if (!image.empty() && !view.repositories.empty()) {
+        // A name of one component is a repository of the default project.
+        const auto slash = image.find('/');
+        const auto rest = slash == image.npos ? image : image.substr(slash + 1);
+        question.open_to_all = view.is_open(rest.substr(0, rest.find('/')));
+    }
+    return question;
+}
+
+}  // namespace
+
+bool AccessControl::allows_in(const ProjectView& view, const Identity& identity, Action action,
+                              std::string_view project, std::string_view image) {
+    return identity.kind != Identity::Kind::bootstrap &&
+           allows(view.rights, question_of(view, action, project, image));
+}
+
 Decision AccessControl::decide_in(const ProjectView& view, const Identity& identity, Action action,
                                   std::string_view project, std::string_view image) {
     if (identity.kind == Identity::Kind::bootstrap)
         return {false, "the bootstrap secret makes the first administrator and nothing else"};
-    AccessQuestion question{action, project, image, view.open_to_all};
-    if (const auto slash = image.find('/'); slash != image.npos && !view.repositories.empty()) {
-        const auto rest = image.substr(slash + 1);
-        question.open_to_all = view.is_open(rest.substr(0, rest.find('/')));
-    }
-    return decide(view.rights, question);
+    return decide(view.rights, question_of(view, action, project, image));
 }
 
 Awaitable<Answer<Decision>> AccessControl::decide_image(const Identity& identity, Action action,

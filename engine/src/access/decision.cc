@@ -134,14 +134,44 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
     return reached[text.size()];
 }
 
+namespace {
+
+// The first thing that says yes; all of them nothing: no.
+struct Ground {
+    bool restricted = false;  // the credential is for less
+    bool administrator = false;
+    bool open = false;
+    const Grant* grant = nullptr;
+    bool allowed() const noexcept { return administrator || open || grant != nullptr; }
+};
+
+Ground find_ground(const Rights& rights, const AccessQuestion& question) {
+    Ground ground;
+    ground.restricted = rights.at_most && !within(*rights.at_most, question);
+    if (ground.restricted) return ground;
+    ground.administrator = rights.administrator;
+    if (ground.administrator) return ground;
+    ground.open = question.open_to_all && (kPublic & bit(question.action)) != 0;
+    if (ground.open) return ground;
+    const auto found = std::find_if(rights.grants.begin(), rights.grants.end(),
+                                    [&](const Grant& grant) { return grants(grant, question); });
+    if (found != rights.grants.end()) ground.grant = &*found;
+    return ground;
+}
+
+}  // namespace
+
+bool allows(const Rights& rights, const AccessQuestion& question) {
+    return find_ground(rights, question).allowed();
+}
+
 Decision decide(const Rights& rights, const AccessQuestion& question) {
-    if (rights.at_most && !within(*rights.at_most, question))
-        return {false, "the credential is restricted to less"};
-    if (rights.administrator) return {true, "system administrator"};
-    if (question.open_to_all && (kPublic & bit(question.action)) != 0)
-        return {true, "it is public"};
-    for (const auto& grant : rights.grants) {
-        if (!grants(grant, question)) continue;
+    const auto ground = find_ground(rights, question);
+    if (ground.restricted) return {false, "the credential is restricted to less"};
+    if (ground.administrator) return {true, "system administrator"};
+    if (ground.open) return {true, "it is public"};
+    if (ground.grant != nullptr) {
+        const auto& grant = *ground.grant;
         return {true, std::string{to_string(grant.role)} + " of " + grant.project +
                           (grant.origin.empty() ? "" : ", by " + grant.origin)};
     }

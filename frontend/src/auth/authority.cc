@@ -1,9 +1,7 @@
 #include "auth/authority.h"
 
+#include "base/hasher.h"
 #include "http/error_map.h"
-
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <utility>
@@ -61,6 +59,15 @@ RateOptions refresh_limits() noexcept {
     limits.pulls = 200;
     limits.pull_window = std::chrono::hours{1};
     return limits;
+}
+
+// Only what never changes is kept by caches, and only there it matters whether several may share one.
+bool is_kept_by_caches(const Exchange& exchange) noexcept {
+    const Method method = exchange.head.method;
+    if (method != Method::get && method != Method::head) return false;
+    return exchange.match.route == Route::blob ||
+           (exchange.match.route == Route::manifest &&
+            exchange.match.reference.find(':') != std::string::npos);
 }
 
 bool writes(Method method) noexcept {
@@ -177,8 +184,7 @@ public:
         const auto view = co_await presented_->view(access_, project);
         if (!view) co_return false;
         const auto who = presented_->identity();
-        co_return AccessControl::decide_in(*view.value(), *who, action, project, image.text())
-            .allowed;
+        co_return AccessControl::allows_in(*view.value(), *who, action, project, image.text());
     }
 
     Awaitable<bool> sees(std::string project) const override {
@@ -237,14 +243,15 @@ std::string Authority::open() { return keys_.open(); }
 
 CredentialCache::Key Authority::key_of(std::string_view kind, std::string_view user,
                                        std::string_view secret) const {
-    // A user's name has no line end, so that no two are written alike.
-    std::string text{kind};
-    text.append("\n").append(user).append("\n").append(secret);
+    // Neither a kind nor a name has a line end: no two are written alike. The whole text is hashed: who could find another one with
+    // the same hash would be taken for the first.
+    constexpr std::string_view kEnd = "\n";
+    Hasher hasher{DigestAlgorithm::sha256};
+    hasher.update(cache_key_);
+    for (const auto part : {kind, kEnd, user, kEnd, secret}) hasher.update(as_bytes(part));
     CredentialCache::Key key{};
-    unsigned size = static_cast<unsigned>(key.size());
-    HMAC(EVP_sha256(), cache_key_.data(), static_cast<int>(cache_key_.size()),
-         reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-         reinterpret_cast<unsigned char*>(key.data()), &size);
+    const auto digest = hasher.digest();
+    std::copy(digest.hash().begin(), digest.hash().end(), key.begin());
     return key;
 }
 
@@ -351,6 +358,16 @@ Awaitable<Authority::Login> Authority::log_in(Exchange& exchange, std::string us
     auto found = co_await find_basic(&exchange, std::move(user), std::move(secret));
     if (!found.presented) co_return Login{nullptr, std::move(found.refused)};
     co_return Login{found.presented->identity(), std::nullopt};
+}
+
+// A token that was looked at before, while nothing has changed since: what most requests bring.
+Authority::Shared Authority::know_bearer(std::string_view header) const {
+    constexpr std::string_view kScheme = "Bearer ";
+    if (!header.starts_with(kScheme)) return nullptr;
+    auto presented = cache_.find(key_of("bearer", {}, header.substr(kScheme.size())));
+    const bool good = presented && presented->is_current(environment_.access.epoch()) &&
+                      now_s() < presented->good_until_s();
+    return good ? std::move(presented) : nullptr;
 }
 
 Awaitable<Authority::Found> Authority::find_bearer(Exchange* exchange, const Need* need,
@@ -467,7 +484,7 @@ Awaitable<std::optional<Response>> Authority::refuse_image(Exchange* exchange, c
     }
     if (exchange->match.route == Route::uploads)
         co_return co_await refuse_mount(exchange, need, std::move(presented));
-    if (need->action != Action::pull) co_return std::nullopt;
+    if (!is_kept_by_caches(*exchange)) co_return std::nullopt;
     const auto anybody = co_await decide(nobody_, Action::pull, &*need->image);
     exchange->open_to_all = anybody && anybody.value().allowed;
     co_return std::nullopt;
@@ -504,7 +521,10 @@ std::optional<Response> Authority::refuse_catalog(Exchange& exchange, const Shar
 Awaitable<std::optional<Response>> Authority::refuse(Exchange& exchange) {
     const auto need = need_of(exchange);
     if (need.kind == Need::Kind::nothing) co_return std::nullopt;
-    auto found = co_await find(&exchange, &need);
+    Found found;
+    if (need.kind != Need::Kind::system)
+        found.presented = know_bearer(exchange.head.field("Authorization").value_or(""));
+    if (!found.presented) found = co_await find(&exchange, &need);
     if (!found.presented) co_return std::move(found.refused);
     const auto who = found.presented->identity();
     exchange.principal = who->principal;

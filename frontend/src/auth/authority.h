@@ -85,6 +85,7 @@ private:
     class Rights;
 
     static Need need_of(const Exchange& exchange);
+    Shared know_bearer(std::string_view header) const;
     Awaitable<Found> find(Exchange* exchange, const Need* need);
     Awaitable<Found> find_bearer(Exchange* exchange, const Need* need, std::string text);
     Awaitable<Found> find_basic(Exchange* exchange, std::string user, std::string secret);

@@ -7,6 +7,11 @@ std::shared_ptr<const engine::Identity> Presented::identity() const {
     return identity_;
 }
 
+bool Presented::is_current(std::uint64_t epoch) const {
+    const std::lock_guard lock{mutex_};
+    return epoch_ == epoch;
+}
+
 Awaitable<engine::Answer<bool>> Presented::recall(engine::AccessControl& access) {
     // Before the documents are read: what changes meanwhile is looked at the next time.
     const auto now = access.epoch();

@@ -37,6 +37,8 @@ public:
     std::int64_t good_until_s() const noexcept { return good_until_s_; }
     std::shared_ptr<const engine::Identity> identity() const;
 
+    // Nothing has changed since it was looked at.
+    bool is_current(std::uint64_t epoch) const;
     // Looks at the account again where something changed since. False: it is not genuine any more. An error of the store is none
     // of the credential.
     Awaitable<engine::Answer<bool>> recall(engine::AccessControl& access);

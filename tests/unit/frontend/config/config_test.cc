@@ -248,8 +248,65 @@ TEST(Config, SaysWhatNeedsARestart) {
     other.log_level = LogLevel::debug;
     EXPECT_TRUE(restart_needed(running, other).empty());
     other.storage.path = "/elsewhere";
-    other.projects.push_back({"a", false, {}});
+    other.projects.push_back({"a", false, {}, false, {}});
     EXPECT_EQ(restart_needed(running, other), (std::vector<std::string>{"storage", "projects"}));
+}
+
+TEST(Config, ReadsWhoMayComeIn) {
+    const auto loaded = load(
+        "auth: { mode: token, service: reg.example, token_life: 10m, basic_on_v2: false, "
+        "rotate_refresh: true, refresh_life: 7d, login_failures: 3, key_life: 0s }\n"
+        "projects:\n"
+        "  - name: acme\n"
+        "    public: true\n"
+        "    members:\n"
+        "      - { user: alice, role: developer, repositories: [acme/web/**] }\n"
+        "      - { group: operators, role: admin }\n"
+        "    repositories: [ { name: inner, public: false } ]\n");
+    ASSERT_TRUE(loaded.ok()) << loaded.errors.front().text();
+    const auto& auth = loaded.config.server.auth;
+    EXPECT_TRUE(auth.on);
+    EXPECT_EQ(auth.service, "reg.example");
+    EXPECT_EQ(auth.token_life, std::chrono::minutes{10});
+    EXPECT_FALSE(auth.basic_on_v2);
+    EXPECT_TRUE(auth.rotate_refresh);
+    EXPECT_EQ(auth.refresh_life, std::chrono::hours{7 * 24});
+    EXPECT_EQ(auth.login_failures, 3U);
+    EXPECT_EQ(auth.key_life, std::chrono::seconds{0});
+    // Nothing comes into being by itself where tokens are asked for.
+    EXPECT_FALSE(loaded.config.auto_create_projects);
+    EXPECT_EQ(loaded.config.default_project, "");
+    ASSERT_EQ(loaded.config.projects.size(), 1U);
+    const auto& project = loaded.config.projects.front();
+    EXPECT_TRUE(project.open_to_all);
+    EXPECT_EQ(project.members,
+              (std::vector<MemberConfig>{{false, "alice", "developer", {"acme/web/**"}},
+                                         {true, "operators", "admin", {}}}));
+    EXPECT_EQ(project.repositories.front().open_to_all, std::optional{false});
+    const auto chosen =
+        load("auth: { mode: token }\ndefaults: { auto_create_projects: true, project: lib }\n");
+    EXPECT_TRUE(chosen.config.auto_create_projects);
+    EXPECT_EQ(chosen.config.default_project, "lib");
+}
+
+TEST(Config, SaysWhatIsWrongWithAMember) {
+    const auto error = [](const std::string& member) {
+        return error_of("projects:\n- name: acme\n  members:\n  - " + member + "\n");
+    };
+    EXPECT_EQ(error("{ user: Alice, role: guest }"),
+              "4 projects[0].members[0].user: `Alice` is not the name of a user");
+    EXPECT_EQ(error("{ user: alice, role: owner }"),
+              "4 projects[0].members[0].role: `owner` is not one of: limited, guest, developer, "
+              "maintainer, admin, security");
+    EXPECT_EQ(error("{ user: alice }"),
+              "4 projects[0].members[0]: needs `user` or `group`, and `role`");
+    // An empty list would mean all of them.
+    EXPECT_EQ(
+        error("{ user: alice, role: guest, repositories: [] }"),
+        "4 projects[0].members[0].repositories: must name at least one pattern, and no empty one");
+    EXPECT_EQ(error_of("auth: { token_life: 2h }\n"), "1 auth.token_life: must be at most 3600s");
+    EXPECT_EQ(error_of("auth: { service: \"a b\" }\n"),
+              "1 auth.service: `a b` is not a name of letters, digits and ._:-/");
 }
 
 TEST(Config, ReadsTheAuditLogsSettings) {
