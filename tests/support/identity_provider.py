@@ -74,7 +74,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         provider = self.server.provider
-        provider.requests[self.path] += 1
+        with provider.asked:
+            provider.requests[self.path] += 1
+            provider.asked.notify_all()
         if provider.delay_s:
             provider.stopping.wait(provider.delay_s)
         if provider.down:
@@ -128,6 +130,7 @@ class IdentityProvider:
         self.wrong_issuer = self.redirect_to = None
         self.delay_s = 0
         self.requests = collections.Counter()
+        self.asked = threading.Condition()
         self.stopping = threading.Event()
         self.keys = [SigningKey(self.directory, algorithm)]
         self.server = Server(("127.0.0.1", 0), Handler)
@@ -165,6 +168,11 @@ class IdentityProvider:
 
     def request_count(self):
         return sum(self.requests.values())
+
+    def wait_for(self, path, count=1, timeout_s=30):
+        """Whether `path` was asked for so often before the time was over."""
+        with self.asked:
+            return self.asked.wait_for(lambda: self.requests[path] >= count, timeout_s)
 
     def issuer_section(self, name, audience, **more):
         """An entry of `oidc.issuers` for this provider."""
