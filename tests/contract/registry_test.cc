@@ -256,11 +256,13 @@ TEST_P(RegistryTest, ProjectsDecideWhatIsMade) {
     RegistryOptions options;
     options.auto_create_projects = false;
     options.default_project = "";
-    options.projects = {
-        {"closed",
-         false,
-         {{"app", RepositoryType::local, false}, {"all", RepositoryType::virtual_members, false}}},
-        {"open", true, {{"mirror", RepositoryType::remote, false}}}};
+    options.projects = {{"closed",
+                         false,
+                         {{"app", RepositoryType::local, false, {}},
+                          {"all", RepositoryType::virtual_members, false, {}}},
+                         false,
+                         {}},
+                        {"open", true, {{"mirror", RepositoryType::remote, false, {}}}, false, {}}};
     make(options);
     EXPECT_EQ(error_of(push("closed/app/deep/er", "x")), Errc{});
     EXPECT_EQ(error_of(push("closed/other", "x")), Errc::name_unknown);

@@ -24,7 +24,6 @@ struct TokenNames {
 };
 
 inline constexpr std::int64_t kTokenLifeMax_s = 3600;
-inline constexpr std::int64_t kTokenLifeMin_s = 60;
 inline constexpr std::int64_t kClockLeeway_s = 5;
 
 struct AccessToken {

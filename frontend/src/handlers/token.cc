@@ -135,9 +135,9 @@ Awaitable<Response> issue(Authority* authority, Exchange* exchange, Issue wanted
     const auto now = authority->now_s();
     auto life = authority->options().token_life.count();
     if (wanted.life_s != 0) life = wanted.life_s;
-    // It ends no later than what it was made from (SEC-59).
+    // It ends no later than what it was made from (SEC-59), and says so; that may be less than a minute.
     if (wanted.who->expires_s != 0) life = std::min(life, wanted.who->expires_s - now);
-    if (life < kTokenLifeMin_s) co_return not_genuine();
+    if (life <= 0) co_return not_genuine();
     token.issued_s = now;
     token.expires_s = now + life;
     token.id = new_id(*authority);
