@@ -114,8 +114,9 @@ Awaitable<Answer<AccountPage<Member>>> Projects::list_members(std::string projec
     }
     const auto* known = declared(project);
     if (known == nullptr) co_return stored;
-    co_return with_declared(known->members, std::move(stored), after, count,
-                            [](const Member& each) { return each.text(); });
+    co_return with_declared(
+        known->members, std::move(stored), from, count,
+        [&](const Member& each) { return member_document(project, each.kind, each.name); });
 }
 
 // The same look-ups whether the project is there or not: the time does not tell (SEC-32).
@@ -162,7 +163,9 @@ Awaitable<Answer<void>> Projects::read_visibility(std::string project, ProjectVi
         more = page.value().more && !page.value().documents.empty();
     }
     if (const auto* fixed = declared(project)) {
+        // What was stored before it was declared counts no more.
         for (const auto& [name, settings] : fixed->repositories) {
+            view->repositories.erase(name);
             if (settings.open_to_all) view->repositories[name] = *settings.open_to_all;
         }
     }

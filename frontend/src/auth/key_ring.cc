@@ -85,7 +85,9 @@ std::string KeyRing::load() {
     for (auto& state : read_states(text.content)) {
         // The id becomes a file's name: it is a thumbprint, nothing else.
         const bool named = !state.id.empty() && state.id.find_first_of("/.") == state.id.npos;
-        if (!named) return list + ": names a key that is none";
+        const bool known =
+            state.state == "next" || state.state == "active" || state.state == "retiring";
+        if (!named || !known) return list + ": names a key that is none";
         const auto pem = read_private_file(path_of(state.id));
         if (!pem.trouble.empty()) return pem.trouble;
         const auto key = SigningKey::from_pem(pem.content);
@@ -93,7 +95,12 @@ std::string KeyRing::load() {
             return path_of(state.id) + ": is not the key that its name says";
         held.push_back({std::move(state), *key});
     }
-    if (held.empty()) return list + ": lists no key";
+    const auto count = [&](std::string_view state) {
+        return std::count_if(held.begin(), held.end(),
+                             [&](const Held& each) { return each.facts.state == state; });
+    };
+    if (count("active") != 1 || count("next") > 1)
+        return list + ": lists not one key that signs, and perhaps a next one";
     held_ = std::move(held);
     return {};
 }
@@ -106,6 +113,15 @@ std::string KeyRing::save() const {
     }
     return write_private_file(options_.folder + "/keys.json",
                               json::serialize(json::object{{"keys", std::move(keys)}}) + '\n');
+}
+
+// What cannot be written has not happened: else a key would sign that the next start does not know, or a file be gone that it
+// looks for.
+bool KeyRing::save_or_restore(std::vector<Held> before, std::string& trouble) {
+    trouble = save();
+    if (trouble.empty()) return true;
+    held_ = std::move(before);
+    return false;
 }
 
 std::string KeyRing::add(std::string state) {
@@ -145,6 +161,7 @@ std::vector<KeyState> KeyRing::states() const {
 
 bool KeyRing::advance(std::string& trouble) {
     const std::lock_guard lock{mutex_};
+    auto before = held_;
     const auto now = now_s();
     bool changed = false;
     const auto* active = find("active");
@@ -168,7 +185,7 @@ bool KeyRing::advance(std::string& trouble) {
         return over;
     });
     if (!changed && gone.empty()) return false;
-    if (auto failed = save(); !failed.empty()) trouble = failed;
+    if (!save_or_restore(std::move(before), trouble)) return false;
     for (const auto& id : gone) std::remove(path_of(id).c_str());
     publish();
     return true;
@@ -176,6 +193,7 @@ bool KeyRing::advance(std::string& trouble) {
 
 std::string KeyRing::rotate(bool at_once, std::string& trouble) {
     const std::lock_guard lock{mutex_};
+    auto before = held_;
     auto* next = find("next");
     if (next == nullptr) {
         trouble = add("next");
@@ -187,9 +205,9 @@ std::string KeyRing::rotate(bool at_once, std::string& trouble) {
         find("active")->facts = {find("active")->facts.id, "retiring", now_s()};
         next->facts = {id, "active", now_s()};
     }
-    trouble = save();
+    if (!save_or_restore(std::move(before), trouble)) return {};
     publish();
-    return trouble.empty() ? id : std::string{};
+    return id;
 }
 
 bool KeyRing::look_again(std::string_view key_id) {

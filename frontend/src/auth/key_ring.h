@@ -66,6 +66,7 @@ private:
     };
     std::string load();
     std::string save() const;
+    bool save_or_restore(std::vector<Held> before, std::string& trouble);
     std::string add(std::string state);
     void publish();
     Held* find(std::string_view state);

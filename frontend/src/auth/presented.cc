@@ -27,6 +27,8 @@ Awaitable<engine::Answer<bool>> Presented::recall(engine::AccessControl& access)
     const std::lock_guard lock{mutex_};
     identity_ = std::make_shared<const engine::Identity>(std::move(again).value());
     epoch_ = now;
+    // They were made for who it was before: a change between a recall and a view made one with old rights at the new epoch.
+    views_.clear();
     co_return true;
 }
 
@@ -45,7 +47,7 @@ Awaitable<engine::Answer<std::shared_ptr<const engine::ProjectView>>> Presented:
     if (!made) co_return engine::refuse(made.error());
     auto view = std::make_shared<const engine::ProjectView>(std::move(made).value());
     const std::lock_guard lock{mutex_};
-    if (views_epoch_ == now) {
+    if (views_epoch_ == now && identity_ == who) {
         if (views_.size() >= kViewsMax) views_.clear();
         views_.emplace(project, view);
     }
