@@ -104,8 +104,10 @@ def measure(people, options):
     order = random.Random(options.seed)
     for number, _ in enumerate(list(requests(people))):
         what, who, headers, ask = list(requests(people))[number]
+        label = f"{what} by {who}"
+        if options.timed and not label.startswith(tuple(options.timed)):
+            continue
         with Connection(people.address) as client:
-            label = f"{what} by {who}"
             first = told_apart(take_times(client, headers, ask, options.count, order), label)
             if first:
                 again = told_apart(take_times(client, headers, ask, options.count, order), label + ", again")
@@ -115,6 +117,7 @@ def measure(people, options):
 
 def main():
     def extra(parser):
+        parser.add_argument("timed", nargs="*", help="beginnings of what is timed, as `pull by nobody`; default: all")
         parser.add_argument("--count", type=int, default=0, help="requests of each kind; 0: compare answers only")
         parser.add_argument("--seed", type=int, default=1)
     options = registry_process.script_options(__doc__, extra)
