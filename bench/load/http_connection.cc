@@ -52,8 +52,10 @@ std::string path_of(std::string_view location) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(Endpoint endpoint)
-    : endpoint_{std::move(endpoint)}, buffer_(kReceiveBytes) {}
+HttpConnection::HttpConnection(Endpoint endpoint, std::string fixed_headers)
+    : endpoint_{std::move(endpoint)},
+      fixed_headers_{std::move(fixed_headers)},
+      buffer_(kReceiveBytes) {}
 
 Answer HttpConnection::ask(const Request& request, const Source& source, const Sink& sink) {
     if (!open() || !send_request(request, source)) {
@@ -84,7 +86,8 @@ bool HttpConnection::open() {
 bool HttpConnection::send_request(const Request& request, const Source& source) {
     std::string head;
     head.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\nHost: ");
-    head.append(endpoint_.text()).append("\r\n").append(request.extra_headers);
+    head.append(endpoint_.text()).append("\r\n").append(fixed_headers_);
+    head.append(request.extra_headers);
     if (request.chunked) {
         head.append("Transfer-Encoding: chunked\r\n\r\n");
     } else if (request.method != "GET" && request.method != "HEAD") {

@@ -49,7 +49,8 @@ public:
     using Source = std::function<ByteView(std::uint64_t offset)>;
     using Sink = std::function<void(ByteView piece)>;
 
-    explicit HttpConnection(Endpoint endpoint);
+    // `fixed_headers`: complete lines, sent with each request.
+    explicit HttpConnection(Endpoint endpoint, std::string fixed_headers = {});
 
     Answer ask(const Request& request, const Source& source = {}, const Sink& sink = {});
 
@@ -63,6 +64,7 @@ private:
     bool receive_body(std::uint64_t size_bytes, const Sink& sink);
 
     Endpoint endpoint_;
+    std::string fixed_headers_;
     UniqueFd socket_;
     std::vector<std::byte> buffer_;  // bytes [begin_, end_) are received and not yet taken
     std::size_t begin_ = 0;

@@ -20,7 +20,8 @@ const std::map<std::string, Kind> kKinds = {{"push-large", Kind::push_large},
                                             {"get-blob", Kind::get_blob},
                                             {"ranges", Kind::ranges},
                                             {"list-tags", Kind::list_tags},
-                                            {"mixed", Kind::mixed}};
+                                            {"mixed", Kind::mixed},
+                                            {"get", Kind::get}};
 const std::map<std::string, Form> kForms = {
     {"put", Form::put}, {"stream", Form::stream}, {"chunks", Form::chunks}};
 
@@ -59,11 +60,14 @@ int run_main(int argc, char** argv) {
     std::string server;
     app.add_option("workload", workload,
                    "push-large, push-small, push-image, get-manifest, head, get-blob, ranges, "
-                   "list-tags, mixed")
+                   "list-tags, mixed, get")
         ->required()
         ->check(CLI::IsMember(kKinds));
     app.add_option("--server", server, "IPv4:port")->required();
     app.add_option("--name", options.name, "image name to work under");
+    app.add_option("--target", options.target, "get: path and query of what is asked for");
+    app.add_option("--authorization", options.authorization,
+                   "value of an Authorization header, sent with each request");
     app.add_option("--size", options.size_bytes, "bytes of a blob")
         ->transform(CLI::AsSizeValue(false));
     app.add_option("--count", options.operations, "operations in all");
@@ -87,6 +91,10 @@ int run_main(int argc, char** argv) {
     }
     if (options.size_bytes == 0 && kKinds.at(workload) == Kind::ranges) {
         std::fprintf(stderr, "ranges takes a --size above 0\n");
+        return 3;
+    }
+    if (kKinds.at(workload) == Kind::get && (options.target.empty() || options.verify)) {
+        std::fprintf(stderr, "get takes a --target, and nothing to verify it with\n");
         return 3;
     }
     options.server = {server.substr(0, colon), static_cast<std::uint16_t>(port)};

@@ -62,7 +62,9 @@ public:
     Client(const Options& options, unsigned number)
         : options_{options},
           number_{number},
-          connection_{options.server},
+          connection_{options.server, options.authorization.empty()
+                                          ? std::string{}
+                                          : "Authorization: " + options.authorization + "\r\n"},
           uploads_{"/v2/" + options.name + "/blobs/uploads/"} {}
 
     std::string push(Content& content, const std::string& digest) {
@@ -329,6 +331,8 @@ private:
                                         mix64(options_.seed, i) % content.size_bytes());
             case Kind::list_tags:
                 return client.list_tags(options_.tags);
+            case Kind::get:
+                return client.get(options_.target, {});
             default:
                 return client.push(content, digest);
         }

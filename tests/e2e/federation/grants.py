@@ -3,6 +3,7 @@
 import copy
 import json
 import subprocess
+import time
 
 from accounts import basic, claims_of
 from api.checks import check, expect, same
@@ -121,7 +122,6 @@ def a_login_token_of_a_short_rule_is_good_for_something(context):
     people, server = context.people, context.server
     login = exchanged(people, context.github.github_token(SERVICE, repository="acme/short", life_s=3000))
     issued = claims_of(login)["iat"]
-    import time
     while time.time() < issued + 1.2:
         server.pause()
     expect(asked_with(people, login, "repository:acme/app:pull"), 200)

@@ -14,11 +14,13 @@ NO_FORK = {"not_in": ["pull_request", "pull_request_target"]}
 FORKS = ("pull_request", "pull_request_target")
 REFUSED = "the token is not accepted"
 
+FLOOD_REFETCH_S = 5
+
 # Name of an issuer: how it signs, and what the configuration says of it beside what all have.
 ISSUERS = {
     "github": ("RS256", {}),
     "gitlab": ("ES256", {}),
-    "flooded": ("RS256", {}),
+    "flooded": ("RS256", {"jwks": {"min_refetch": f"{FLOOD_REFETCH_S}s"}}),
     "rotating": ("ES256", {"jwks": {"min_refetch": "1ms"}}),
     "failing": ("ES256", {"jwks": {"min_refetch": "1ms"}}),
     "trusting": ("RS256", {"password_login": True}),

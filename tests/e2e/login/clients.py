@@ -438,6 +438,7 @@ class Helm(Client):
 
     def pull(self, name, check=True):
         self.pulled = self.folder / f"out-{len(list(self.folder.iterdir()))}"
+        self.pulled.mkdir()
         return self.call("pull", "--ca-file", self.site.ca_file, "--version", "0.1.0", "--destination", self.pulled,
                          f"oci://{self.site.host}/{name}/demo", check=check)
 
