@@ -380,7 +380,6 @@ constexpr auto kKeys = std::to_array<Key>({
     ORB_KEY("audit.files_max", set_number(config.audit.files_max, text, 0, 1'000'000)),
     ORB_KEY("audit.required", set_bool(config.audit.required, text)),
     ORB_KEY("audit.pulls", set_bool(config.audit.pulls, text)),
-    ORB_KEY("defaults.auto_create_projects", set_bool(config.auto_create_projects, text)),
     {"defaults.project", apply_default_project, {}},
     ORB_KEY("defaults.deletion", set_bool(config.server.deletion, text)),
     ORB_KEY("defaults.mount_without_from", set_bool(config.server.mount_without_from, text)),

@@ -113,7 +113,7 @@ RouteMatch match_beside(std::span<const std::string> segments) {
     if (segments.size() > 3 && begins_with(segments, {"api", "v1", "system"}))
         return match_system(segments.subspan(3));
     RouteMatch match;
-    if (segments.size() > 2 && begins_with(segments, {"api", "v1"}))
+    if (segments.size() > 2 && begins_with(segments, {"api", "v1"}) && segments[2] != "system")
         match.route = Route::management;
     if ((segments.size() == 1 && begins_with(segments, {"token"})) ||
         (segments.size() == 2 && begins_with(segments, {"oauth2", "token"})))

@@ -447,6 +447,7 @@ TEST(HashingPool, SixtyFourWaitAndMoreAreTooMany) {
     for (const auto& answer : run_together(std::move(work))) EXPECT_TRUE(answer);
 }
 
+// DIST-AUTH-62.
 TEST(HashingPool, HashesBesideTheOneWhoAsks) {
     HashingPool pool{2};
     sim::SimRandom random{1};

@@ -132,7 +132,6 @@ TEST_F(AccountsTest, ARenewedHashNeverUndoesAChange) {
     first.password = kHash;
     ASSERT_TRUE(change("alice", first));
     world.store.before_put = [&](const std::string&) {
-        world.store.before_put = nullptr;
         UserChange other;
         other.password = kOtherHash;
         ASSERT_TRUE(change("alice", other));
@@ -140,7 +139,7 @@ TEST_F(AccountsTest, ARenewedHashNeverUndoesAChange) {
     UserChange renewed;
     renewed.if_password = kHash;
     renewed.password = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$bmV3";
-    int before = world.store.puts;
+    const int before = world.store.puts;
     EXPECT_EQ(code_of(change("alice", renewed)), Errc::precondition_failed);
     EXPECT_EQ(world.store.puts, before + 2);  // its own, which failed, and the other one
     EXPECT_EQ(run(accounts.find_user("alice")).value().password, kOtherHash);
@@ -150,13 +149,11 @@ TEST_F(AccountsTest, ChangesAtTheSameTimeAllCount) {
     world.make_user("alice");
     int others = 0;
     world.store.before_put = [&](const std::string&) {
-        if (++others == 7) world.store.before_put = nullptr;
+        if (others == 7) return;
+        ++others;
         UserChange other;
         other.disabled = others % 2 == 1;
-        // It meddles with the first change only, not with its own.
-        const auto meddle = std::exchange(world.store.before_put, nullptr);
         ASSERT_TRUE(change("alice", other));
-        if (others < 7) world.store.before_put = meddle;
     };
     UserChange mine;
     mine.description = "mine";

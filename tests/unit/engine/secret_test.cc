@@ -80,6 +80,7 @@ TEST(Secret, IsKeptAsItsSha256) {
     EXPECT_EQ(secret.hash(), secret_hash(secret.text));
 }
 
+// Compared as hashes, by a function whose time does not tell where they differ (SEC-49).
 TEST(Secret, NothingIsTheSameAsNothing) {
     EXPECT_TRUE(same_hash("abc", "abc"));
     EXPECT_FALSE(same_hash("abc", "abd"));

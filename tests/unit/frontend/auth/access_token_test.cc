@@ -144,7 +144,7 @@ TEST_F(AccessTokenTest, ALoginTokenIsNoAccessTokenNorTheOtherWayRound) {
     EXPECT_EQ(fault(with("later", "1", "orbital-login+jwt"), Type::login),
               "it is for another service");
     EXPECT_EQ(fault(with("later", "1", "jwt")), "it is of another type");
-    EXPECT_EQ(fault(with("later", "1", "")), "it is of another type");
+    EXPECT_EQ(fault(with("later", "1", "")), "a header field that is no text");
 }
 
 TEST_F(AccessTokenTest, RefusesWhatIsNotOurs) {

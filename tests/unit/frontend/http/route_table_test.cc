@@ -87,6 +87,23 @@ TEST(RouteTable, SystemActionsLieBesideTheRegistry) {
     EXPECT_EQ(allowed_methods(Route::system_gc), "GET, POST");
 }
 
+TEST(RouteTable, TokensAndManagementLieBesideTheRegistry) {
+    const auto route = [](std::string_view target) {
+        return match_registry(parse_target(target)).route;
+    };
+    EXPECT_EQ(route("/token?service=x"), Route::token);
+    EXPECT_EQ(route("/oauth2/token"), Route::token);
+    EXPECT_EQ(route("/.well-known/jwks.json"), Route::jwks);
+    EXPECT_EQ(route("/api/v1/projects/a/members/user%3Aalice"), Route::management);
+    for (const auto* target : {"/token/", "/token/x", "/oauth2", "/.well-known", "/api/v1", "/api",
+                               "/api/v2/users", "/v1/token"}) {
+        EXPECT_EQ(route(target), Route::none) << target;
+    }
+    // Names of the registry may hold any of these words.
+    EXPECT_EQ(route("/v2/token/manifests/x"), Route::manifest);
+    EXPECT_EQ(route("/v2/api/v1/users/manifests/x"), Route::manifest);
+}
+
 TEST(RouteTable, AdminHasItsOwn) {
     EXPECT_EQ(match_admin(parse_target("/livez")).route, Route::livez);
     EXPECT_EQ(match_admin(parse_target("/readyz?verbose")).route, Route::readyz);
