@@ -5,6 +5,7 @@
 #include "management_call.h"
 #include "secret_input.h"
 #include "subcommands.h"
+#include "user_rescue.h"
 
 #include <fstream>
 #include <iostream>
@@ -27,6 +28,7 @@ struct UserArguments {
     std::string password_file;
     bool password_stdin = false;
     std::string htpasswd;
+    std::string directory;
 };
 
 std::string describe_users(const json::object& answer) {
@@ -194,6 +196,15 @@ int import_htpasswd(const UserArguments& arguments) {
     return count.existing + count.refused > 0 ? exit_findings : exit_clean;
 }
 
+int rescue(const UserArguments& arguments) {
+    std::string trouble;
+    const auto password = new_password(arguments, trouble);
+    if (!password) return could_not_run(trouble);
+    if (password->empty())
+        return could_not_run("which password? --password-stdin or --new-password-file FILE");
+    return rescue_user(arguments.directory, arguments.name, *password);
+}
+
 using Work = int (*)(const UserArguments&);
 
 CLI::App* add(CLI::App& user, const char* name, const char* description, Work work, int& exit_code,
@@ -255,6 +266,14 @@ void add_user(CLI::App& app, int& exit_code) {
                                     exit_code, arguments);
     admin_command->add_option("on", arguments->on, "on or off")->required()->check(kOnOff);
     add_named(*user, "remove", "For good, with its tokens", remove, exit_code, arguments);
+    auto* rescue_command = user->add_subcommand(
+        "rescue", "An administrator with a new password, in a directory that no server has open");
+    rescue_command->add_option("name", arguments->name, "Of the user; made where there is none")
+        ->required();
+    rescue_command->add_option("directory", arguments->directory, "storage.path of the server")
+        ->required();
+    add_new_password(*rescue_command, *arguments);
+    rescue_command->callback([arguments, &exit_code] { exit_code = rescue(*arguments); });
     auto* import_command =
         add(*user, "import-htpasswd", "Users with bcrypt hashes of an htpasswd file",
             import_htpasswd, exit_code, arguments);

@@ -85,7 +85,7 @@ public:
     // Whether somebody administers the system.
     static bool administers(const Identity& identity) noexcept;
 
-    // A new password for the user, hashed beside the reactors. Errc::manifest_invalid never; Errc::denied with the reason for
+    // A new password for the user, hashed beside the reactors. Errc::denied with the reason for
     // one that is too weak.
     Awaitable<Answer<std::string>> hash_new_password(std::string user, std::string password);
 

@@ -8,8 +8,9 @@
 //
 // Durable  a call that answered with success.
 // Threads  any reactor.
-// Limits   AccountLimits. Errors  Errc::document_unknown for what is not there, exists, name_invalid, limit_reached,
-//          manifest_invalid never; the store's own.
+// Limits   AccountLimits.
+// Errors   Errc::document_unknown for what is not there, exists, name_invalid, limit_reached, too_large, damaged for a document
+//          that cannot be read; the store's own.
 
 #include "base/asio.h"
 #include "base/clock.h"

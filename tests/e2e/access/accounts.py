@@ -240,6 +240,10 @@ def what_was_done_is_recorded_without_secrets(context):
     people.user("project-admin", project, "admin")
     credentials = people.credentials("project-admin")
     expect(people.ask("GET", f"audit?object={project}/", credentials=credentials), 200)
+    own = people.ask("GET", f"audit?object=/api/v1/projects/{project}/&action=member.change", credentials=credentials)
+    assert expect(own, 200).json()["items"], "what was done to the project itself"
+    expect(people.ask("GET", "audit?object=/api/v1/projects/other/", credentials=credentials), 404)
+    expect(people.ask("GET", "audit?object=/api/v1/users/", credentials=credentials), 404)
     expect(people.ask("GET", "audit", credentials=credentials), 403)
     expect(people.ask("GET", "audit?object=other/", credentials=credentials), 404)
     verified = subprocess.run([context.server.binary, "audit", "verify", str(pathlib.Path(context.server.data) / "audit")],
@@ -292,3 +296,31 @@ def tokens_over_plain_http_stay_on_this_machine(context):
         refused(client.request("POST", "/api/v1/system/gc"), 403, "DENIED")
     with context.people.connect(ADMINISTRATOR) as client:
         expect(client.request("GET", "/api/v1/system/stats"), 200)
+
+
+@check("SEC-99", "SEC-106")
+def a_lost_administrator_comes_back_at_the_machine(context):
+    """A server of its own. Nobody knows the administrator's password any more."""
+    import registry_process
+    from accounts import ENVIRONMENT, Accounts
+    with registry_process.RegistryProcess(binary=context.server.binary, environment=ENVIRONMENT) as server:
+        people = Accounts(server)
+        people.user("other")
+
+        def rescue(name, password="a password that is known again"):
+            return subprocess.run([server.binary, "user", "rescue", name, str(server.data), "--password-stdin"], input=password,
+                                  capture_output=True, text=True, timeout=60, check=False)
+        running = rescue("chief")
+        same(running.returncode, 3, "a server has it open")
+        server.stop()
+        same(rescue("chief", "short").returncode, 3)
+        for name in ("chief", "other", ADMINISTRATOR):
+            done = rescue(name)
+            same(done.returncode, 0, done.stdout + done.stderr)
+        server.start()
+        for name in ("chief", "other", ADMINISTRATOR):
+            credentials = (name, "a password that is known again")
+            expect(people.ask("GET", "users", credentials=credentials), 200)
+        expect(people.ask("GET", "users", credentials=(ADMINISTRATOR, password_of(ADMINISTRATOR))), 401)
+        lines = people.api("GET", "audit?action=user.rescue", credentials=credentials)["items"]
+        same(len(lines), 3)

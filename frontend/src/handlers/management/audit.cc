@@ -66,13 +66,18 @@ Awaitable<Response> api_list_audit(Call* call) {
     auto filter = read_filter(call->exchange.query, trouble);
     if (!filter) co_return api_invalid(trouble);
     if (!call->administers()) {
-        // Of one's own project: all that lies below its name.
-        const auto slash = filter->object.find('/');
-        if (slash == std::string::npos)
+        // Of one's own project: its images, and what was done to itself.
+        constexpr std::string_view kManaged = "/api/v1/projects/";
+        std::string_view object = filter->object;
+        if (object.starts_with(kManaged)) object.remove_prefix(kManaged.size());
+        const auto slash = object.find('/');
+        if (slash == object.npos) {
             co_return api_denied(
                 "this is for administrators; of a project, with object=<project>/");
-        if (auto refused = co_await refuse_project(call, Action::manage_members,
-                                                   filter->object.substr(0, slash)))
+        }
+        std::string project{object.substr(0, slash)};
+        if (auto refused =
+                co_await refuse_project(call, Action::manage_members, std::move(project)))
             co_return std::move(*refused);
     }
     if (call->services.audit == nullptr)
