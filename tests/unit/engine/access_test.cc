@@ -79,38 +79,55 @@ TEST(Access, APatternOfManyStarsCostsLittle) {
 }
 
 TEST(Access, SaysByWhat) {
-    const Rights rights{false, {{"acme", Role::developer, {}, {}, "member alice"}}};
+    const Rights rights{false, {{"acme", Role::developer, {}, {}, "member alice"}}, {}};
     EXPECT_EQ(decide(rights, {Action::push, "acme", "acme/app", false}).reason,
               "developer of acme, by member alice");
     EXPECT_EQ(decide(rights, {Action::remove, "acme", "acme/app", false}).reason,
               "nothing grants `delete` in acme");
-    EXPECT_EQ(decide({}, {Action::pull, "open", "open/app", true}).reason, "the project is public");
-    EXPECT_EQ(decide({true, {}}, {Action::administer, "", "", false}).reason,
+    EXPECT_EQ(decide({}, {Action::pull, "open", "open/app", true}).reason, "it is public");
+    EXPECT_EQ(decide({true, {}, {}}, {Action::administer, "", "", false}).reason,
               "system administrator");
+    EXPECT_EQ(decide({true, {}, Restriction{{}, {Action::pull}}},
+                     {Action::push, "acme", "acme/app", false})
+                  .reason,
+              "the credential is restricted to less");
 }
 
 // A plain model: all (project, image, action) that a grant gives, written out one by one.
 struct Model {
     std::set<std::tuple<std::string, std::string, Action>> given;
+    std::set<std::pair<std::string, Action>> within;  // what the credential may at most
 
-    void add(const Grant& grant, const std::vector<std::string>& images) {
+    // The only patterns of this test: one image, or all below a folder.
+    static bool covers(const std::vector<std::string>& patterns, const std::string& image) {
+        return patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](auto& p) {
+                   return p.ends_with("**") ? image.starts_with(p.substr(0, p.size() - 2))
+                                            : p == image;
+               });
+    }
+
+    // Calls `take` with each of `images` and each action that patterns and a list of actions name.
+    template <class Take>
+    static void each(const std::vector<std::string>& patterns, const std::vector<Action>& only,
+                     const std::vector<std::string>& images, Take take) {
         for (const auto& image : images) {
-            // The only patterns of this test: one image, or all below a folder.
-            const bool covered =
-                grant.patterns.empty() ||
-                std::any_of(grant.patterns.begin(), grant.patterns.end(), [&](const auto& p) {
-                    return p.ends_with("**") ? image.starts_with(p.substr(0, p.size() - 2))
-                                             : p == image;
-                });
-            if (!covered) continue;
             for (std::size_t i = 0; i < kActions; ++i) {
                 const auto action = static_cast<Action>(i);
-                const bool named = grant.only.empty() ||
-                                   std::count(grant.only.begin(), grant.only.end(), action) > 0;
-                if (named && role_allows(grant.role, action))
-                    given.insert({grant.project, image, action});
+                const bool named = only.empty() || std::count(only.begin(), only.end(), action) > 0;
+                if (named && covers(patterns, image)) take(image, action);
             }
         }
+    }
+
+    void add(const Grant& grant, const std::vector<std::string>& images) {
+        each(grant.patterns, grant.only, images, [&](const auto& image, Action action) {
+            if (role_allows(grant.role, action)) given.insert({grant.project, image, action});
+        });
+    }
+    void limit(const Restriction& at_most, const std::vector<std::string>& images) {
+        each(at_most.patterns, at_most.only, images, [&](const auto& image, Action action) {
+            within.insert({image, action});
+        });
     }
 };
 
@@ -124,6 +141,7 @@ TEST(Access, AgreesWithAPlainModel) {
     const auto random = [&] { return static_cast<unsigned>(generator()); };
     const auto pick = [&](const auto& from) { return from[random() % from.size()]; };
     int allowed = 0;
+    int narrowed = 0;
     for (int round = 0; round < 3000; ++round) {
         Rights rights;
         rights.administrator = random() % 50 == 0;
@@ -136,14 +154,25 @@ TEST(Access, AgreesWithAPlainModel) {
             model.add(grant, images);
             rights.grants.push_back(std::move(grant));
         }
+        if (random() % 2 == 0) {
+            Restriction at_most;
+            for (unsigned k = random() % 3; k > 0; --k) at_most.patterns.push_back(pick(patterns));
+            for (unsigned k = random() % 3; k > 0; --k)
+                at_most.only.push_back(static_cast<Action>(random() % kActions));
+            model.limit(at_most, images);
+            rights.at_most = std::move(at_most);
+        }
         for (const auto& project : projects) {
             for (const auto& image : images) {
                 for (std::size_t i = 0; i < kActions; ++i) {
                     const auto action = static_cast<Action>(i);
                     const bool open = project == "open";
-                    const bool wanted =
+                    const bool granted =
                         rights.administrator || model.given.contains({project, image, action}) ||
                         (open && (action == Action::pull || action == Action::list));
+                    const bool wanted =
+                        granted && (!rights.at_most || model.within.contains({image, action}));
+                    narrowed += granted && !wanted;
                     const auto decision = decide(rights, {action, project, image, open});
                     ASSERT_EQ(decision.allowed, wanted)
                         << project << ' ' << image << ' ' << to_string(action);
@@ -154,11 +183,23 @@ TEST(Access, AgreesWithAPlainModel) {
         }
     }
     EXPECT_GT(allowed, 10'000);
+    EXPECT_GT(narrowed, 10'000);
+}
+
+// Nor does a credential that is good for some images reach the project, whoever owns it.
+TEST(Access, ARestrictionNarrowsEvenAnAdministrator) {
+    const Rights rights{true, {}, Restriction{{"acme/**"}, {Action::pull, Action::push}}};
+    EXPECT_TRUE(decide(rights, {Action::push, "acme", "acme/app", false}).allowed);
+    EXPECT_FALSE(decide(rights, {Action::remove, "acme", "acme/app", false}).allowed);
+    EXPECT_FALSE(decide(rights, {Action::push, "other", "other/app", false}).allowed);
+    EXPECT_FALSE(decide(rights, {Action::pull, "other", "other/app", true}).allowed);
+    EXPECT_FALSE(decide(rights, {Action::push, "acme", "", false}).allowed);
+    EXPECT_FALSE(decide(rights, {Action::administer, "", "", false}).allowed);
 }
 
 // A grant of some images says nothing about the project as a whole.
 TEST(Access, PatternsDoNotReachTheProject) {
-    const Rights rights{false, {{"acme", Role::project_admin, {"**"}, {}, {}}}};
+    const Rights rights{false, {{"acme", Role::project_admin, {"**"}, {}, {}}}, {}};
     EXPECT_FALSE(decide(rights, {Action::manage_members, "acme", "", false}).allowed);
     EXPECT_TRUE(decide(rights, {Action::remove, "acme", "acme/app", false}).allowed);
 }
