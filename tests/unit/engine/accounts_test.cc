@@ -90,6 +90,9 @@ TEST_F(AccountsTest, RefusesWhatIsNoDescriptionAndNoHash) {
     UserChange longer;
     longer.description = std::string(257, 'd');
     EXPECT_EQ(code_of(change("alice", longer)), Errc::too_large);
+    UserChange plain;
+    plain.password = "a plain password";
+    EXPECT_EQ(code_of(change("alice", plain)), Errc::denied);
 }
 
 // A generation ends what was issued before: with a new password, and with each switch.
