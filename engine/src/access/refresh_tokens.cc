@@ -8,7 +8,7 @@ namespace orbitalreg::engine {
 namespace {
 
 constexpr std::int64_t kDay_s = 24 * 3600;
-constexpr std::uint32_t kFamilyMax = 1000;
+constexpr std::uint32_t kPage = 1000;
 
 std::string document_of(const RefreshToken& token) {
     return std::string{kRefreshPrefix} + token.family + '/' + token.secret_hash;
@@ -52,15 +52,17 @@ Awaitable<Answer<void>> Accounts::touch_refresh(RefreshToken token, std::int64_t
 }
 
 Awaitable<Answer<void>> Accounts::revoke_family(std::string family) {
-    const auto page =
-        co_await documents_.list(std::string{kRefreshPrefix} + family + '/', {}, kFamilyMax);
-    if (!page) co_return refuse(page.error());
-    for (const auto& document : page.value().documents) {
-        const auto removed = co_await remove(document.name);
-        if (!removed && removed.error().code != Errc::document_unknown)
-            co_return refuse(removed.error());
+    const auto prefix = std::string{kRefreshPrefix} + family + '/';
+    for (;;) {
+        const auto page = co_await documents_.list(prefix, {}, kPage);
+        if (!page) co_return refuse(page.error());
+        if (page.value().documents.empty()) co_return ok();
+        for (const auto& document : page.value().documents) {
+            const auto removed = co_await remove(document.name);
+            if (!removed && removed.error().code != Errc::document_unknown)
+                co_return refuse(removed.error());
+        }
     }
-    co_return ok();
 }
 
 }  // namespace orbitalreg::engine

@@ -473,6 +473,14 @@ TEST_F(RefreshTest, ARevokedFamilyIsGoneAndStaysSo) {
     ASSERT_TRUE(run(accounts.revoke_family(first.id)));
 }
 
+// With rotation a family grows by one each few minutes.
+TEST_F(RefreshTest, AFamilyIsRevokedHoweverLargeItIs) {
+    const auto first = make();
+    for (int i = 0; i < 2500; ++i) make(first.id);
+    ASSERT_TRUE(run(accounts.revoke_family(first.id)));
+    EXPECT_TRUE(world.names("refresh/").empty());
+}
+
 // --- things that are good once ---
 
 TEST_F(AccountsTest, AThingIsUsedOnceWhileItIsRemembered) {
