@@ -47,8 +47,16 @@ Awaitable<Answer<void>> Accounts::touch_refresh(RefreshToken token, std::int64_t
     if (!used_up && now - token.renewed_s < kDay_s) co_return ok();
     token.renewed_s = now;
     token.used_up = used_up;
-    co_return co_await write(document_of(token), encode_refresh(token),
-                             DocumentExpectation::at_version(token.version), keep_s);
+    const auto written = co_await write(document_of(token), encode_refresh(token),
+                                        DocumentExpectation::at_version(token.version), keep_s);
+    if (written || used_up || written.error().code != Errc::precondition_failed) co_return written;
+    // Two that came at once renew it once.
+    const auto document = co_await documents_.get(document_of(token));
+    if (!document) co_return refuse(document.error());
+    const auto renewed = decode_refresh(document.value().bytes);
+    if (!renewed) co_return refuse({Errc::damaged, "a refresh token cannot be read"});
+    if (renewed->used_up) co_return refuse(written.error());
+    co_return ok();
 }
 
 Awaitable<Answer<void>> Accounts::revoke_family(std::string family) {
