@@ -175,6 +175,9 @@ public:
     // Keeps it for `keep_s` from now; a write only where that is a day more than before, or where `used_up` is told.
     // Errc::precondition_failed, document_unknown: it was used or revoked meanwhile.
     Awaitable<Answer<void>> touch_refresh(RefreshToken token, std::int64_t keep_s, bool used_up);
+    // One in the place of `token`, which is used up; of its family, and for the same. Errors as touch_refresh().
+    Awaitable<Answer<NewSecret>> replace_refresh(RefreshToken token, std::int64_t keep_s);
+    // All of it, those that come to be meanwhile too.
     Awaitable<Answer<void>> revoke_family(std::string family);
 
     // --- things that are good once ---

@@ -59,6 +59,22 @@ Awaitable<Answer<void>> Accounts::touch_refresh(RefreshToken token, std::int64_t
     co_return ok();
 }
 
+// The new one is there before the old one is used up: who revokes the family meanwhile either takes the new one with it, or has
+// taken the old one, and then this fails and takes back what it made.
+Awaitable<Answer<NewSecret>> Accounts::replace_refresh(RefreshToken token, std::int64_t keep_s) {
+    RefreshToken next = token;
+    next.used_up = false;
+    auto made = co_await create_refresh(std::move(next), keep_s);
+    if (!made) co_return refuse(made.error());
+    const auto used = co_await touch_refresh(token, keep_s, true);
+    if (used) co_return std::move(made).value();
+    token.secret_hash = secret_hash(made.value().text);
+    const auto removed = co_await remove(document_of(token));
+    if (!removed && removed.error().code != Errc::document_unknown)
+        co_return refuse(removed.error());
+    co_return refuse(used.error());
+}
+
 Awaitable<Answer<void>> Accounts::revoke_family(std::string family) {
     const auto prefix = std::string{kRefreshPrefix} + family + '/';
     for (;;) {

@@ -171,12 +171,10 @@ Awaitable<Response> issue(Authority* authority, Exchange* exchange, Issue wanted
 // Nothing: there is none for this one, as for nobody and for what an identity provider vouched for (SEC-59).
 Awaitable<engine::Answer<std::string>> new_refresh(Authority* authority,
                                                    std::shared_ptr<const Identity> who,
-                                                   const TokenRequest* request,
-                                                   std::string family) {
+                                                   const TokenRequest* request) {
     if (who->kind != Identity::Kind::user && who->kind != Identity::Kind::robot)
         co_return std::string{};
     engine::RefreshToken token;
-    token.family = std::move(family);
     token.principal = who->principal.name;
     token.account_id = who->account_id;
     token.generation = who->generation;
@@ -202,6 +200,13 @@ std::optional<Identity> identity_of(const engine::RefreshToken& token) {
     identity.generation = token.generation;
     identity.credential = token.credential;
     return identity;
+}
+
+// It was used or revoked meanwhile, or the store has trouble: then the client may keep it.
+Response refusal_of_refresh(const engine::Refusal& refusal) {
+    const bool gone = refusal.code == engine::Errc::precondition_failed ||
+                      refusal.code == engine::Errc::document_unknown;
+    return gone ? not_genuine() : refusal_response(refusal, Subject::listing);
 }
 
 Awaitable<Response> by_refresh_token(Authority* authority, Exchange* exchange,
@@ -230,17 +235,17 @@ Awaitable<Response> by_refresh_token(Authority* authority, Exchange* exchange,
     if (!who && who.error().code != engine::Errc::denied)
         co_return refusal_response(who.error(), Subject::listing);
     if (!who) co_return not_genuine();
-    const bool rotate = authority->options().rotate_refresh;
-    const auto touched =
-        co_await accounts.touch_refresh(token, authority->options().refresh_life.count(), rotate);
-    if (!touched) co_return not_genuine();
-    auto shared = std::make_shared<const Identity>(std::move(who).value());
+    const auto keep_s = authority->options().refresh_life.count();
     std::string refresh = request->refresh_token;
-    if (rotate) {
-        auto next = co_await new_refresh(authority, shared, request, token.family);
-        if (!next) co_return refusal_response(next.error(), Subject::listing);
-        refresh = std::move(next).value();
+    if (authority->options().rotate_refresh) {
+        auto next = co_await accounts.replace_refresh(token, keep_s);
+        if (!next) co_return refusal_of_refresh(next.error());
+        refresh = std::move(next.value().text);
+    } else {
+        const auto touched = co_await accounts.touch_refresh(token, keep_s, false);
+        if (!touched) co_return refusal_of_refresh(touched.error());
     }
+    auto shared = std::make_shared<const Identity>(std::move(who).value());
     Issue wanted{std::move(shared), &request->scopes, std::move(refresh), true, 0, false};
     co_return co_await issue(authority, exchange, std::move(wanted));
 }
@@ -256,7 +261,7 @@ Awaitable<Response> by_password(Authority* authority, Exchange* exchange,
     if (login.identity->kind == Identity::Kind::bootstrap) co_return not_genuine();
     std::string refresh;
     if (request->offline) {
-        auto made = co_await new_refresh(authority, login.identity, request, {});
+        auto made = co_await new_refresh(authority, login.identity, request);
         if (!made) co_return refusal_response(made.error(), Subject::listing);
         refresh = std::move(made).value();
     }

@@ -492,6 +492,44 @@ TEST_F(RefreshTest, AFamilyIsRevokedHoweverLargeItIs) {
     EXPECT_TRUE(world.names("refresh/").empty());
 }
 
+TEST_F(RefreshTest, ReplacingGivesOneOfTheSameFamily) {
+    const auto first = make();
+    const auto second = run(accounts.replace_refresh(find(first), kKeep_s));
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second.value().id, first.id);
+    EXPECT_TRUE(find(first).used_up);
+    EXPECT_FALSE(find(second.value()).used_up);
+    EXPECT_EQ(find(second.value()).credential, "token:xyz");
+    EXPECT_EQ(find(second.value()).generation, 3u);
+}
+
+// Two present one token at the same time: one gets a new one, the other nothing.
+TEST_F(RefreshTest, ReplacedByTwoAtOnceItGivesOne) {
+    const auto first = make();
+    const auto token = find(first);
+    ASSERT_TRUE(run(accounts.replace_refresh(token, kKeep_s)));
+    EXPECT_EQ(code_of(run(accounts.replace_refresh(token, kKeep_s))), Errc::precondition_failed);
+    EXPECT_EQ(world.names("refresh/").size(), 2u);
+}
+
+// Whenever the family is revoked while one of it is replaced, nothing of it is left.
+TEST_F(RefreshTest, RevokedWhileItIsReplacedNothingIsLeft) {
+    for (int at = 1; at <= 2; ++at) {
+        const auto first = make();
+        const auto token = find(first);
+        int writes = 0;
+        world.store.before_put = [&](const std::string&) {
+            if (++writes != at) return;
+            EXPECT_TRUE(run(accounts.revoke_family(first.id)));
+        };
+        EXPECT_EQ(code_of(run(accounts.replace_refresh(token, kKeep_s))),
+                  Errc::precondition_failed);
+        world.store.before_put = nullptr;
+        EXPECT_EQ(writes, 2);
+        EXPECT_TRUE(world.names("refresh/").empty()) << at;
+    }
+}
+
 // --- things that are good once ---
 
 TEST_F(AccountsTest, AThingIsUsedOnceWhileItIsRemembered) {
