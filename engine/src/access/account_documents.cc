@@ -6,6 +6,20 @@ namespace orbitalreg::engine {
 
 namespace json = boost::json;
 
+namespace {
+
+// What would be wider without it is there and of its kind: nobody is switched on, or endless, by a reading error.
+bool has_flag(const json::object& object, std::string_view name) {
+    const auto* value = object.if_contains(name);
+    return value != nullptr && value->is_bool();
+}
+bool has_number(const json::object& object, std::string_view name) {
+    const auto* value = object.if_contains(name);
+    return value != nullptr && value->is_int64();
+}
+
+}  // namespace
+
 std::string user_document(std::string_view name) {
     return std::string{kUserPrefix} + name_part(name);
 }
@@ -54,7 +68,7 @@ std::optional<User> decode_user(ByteView bytes) {
     user.generation = static_cast<std::uint64_t>(number_of(*object, "generation"));
     user.created_s = number_of(*object, "created");
     user.description = text_of(*object, "description");
-    if (user.name.empty() || user.id.empty()) return std::nullopt;
+    if (user.name.empty() || user.id.empty() || !has_flag(*object, "disabled")) return std::nullopt;
     return user;
 }
 
@@ -81,7 +95,9 @@ std::optional<PersonalToken> decode_token(ByteView bytes) {
     token.secret_hash = text_of(*object, "hash");
     token.created_s = number_of(*object, "created");
     token.expires_s = number_of(*object, "expires");
-    if (!limit || token.id.empty() || token.secret_hash.empty()) return std::nullopt;
+    if (!limit || token.id.empty() || token.user_id.empty() || token.secret_hash.empty() ||
+        token.expires_s <= 0)
+        return std::nullopt;
     token.at_most = *limit;
     return token;
 }
@@ -126,7 +142,9 @@ std::optional<Robot> decode_robot(ByteView bytes) {
                 {text_of(secret, "id"), text_of(secret, "hash"), number_of(secret, "created")});
         }
     }
-    if (robot.name.empty() || robot.id.empty()) return std::nullopt;
+    if (robot.name.empty() || robot.id.empty() || !has_flag(*object, "disabled") ||
+        !has_number(*object, "expires"))
+        return std::nullopt;
     return robot;
 }
 
@@ -155,7 +173,10 @@ std::optional<RefreshToken> decode_refresh(ByteView bytes) {
     token.client_id = text_of(*object, "client_id");
     token.renewed_s = number_of(*object, "renewed");
     token.used_up = flag_of(*object, "used_up");
-    if (token.secret_hash.empty() || token.principal.empty()) return std::nullopt;
+    // Without its credential it would stand for all that the account may.
+    if (token.secret_hash.empty() || token.principal.empty() || token.account_id.empty() ||
+        token.credential.empty() || !has_flag(*object, "used_up"))
+        return std::nullopt;
     return token;
 }
 

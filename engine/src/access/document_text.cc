@@ -35,7 +35,7 @@ std::optional<Grant> read_grant(const json::value& value) {
                 actions_of(object, "actions"), text_of(object, "origin")};
     const bool whole = is_whole(object, "repositories", grant.patterns.size()) &&
                        is_whole(object, "actions", grant.only.size());
-    return whole ? std::optional{std::move(grant)} : std::nullopt;
+    return whole && !grant.project.empty() ? std::optional{std::move(grant)} : std::nullopt;
 }
 
 }  // namespace

@@ -90,6 +90,34 @@ TEST(AccountDocuments, AMemberThatIsNotKnownIsPassedOver) {
     EXPECT_TRUE(decode_refresh(with(encode_refresh(refresh()), "later", "[1]")));
 }
 
+// What would be wider without it is there, and of its kind: nobody is switched on, unlimited or endless by a reading error.
+TEST(AccountDocuments, WhatLimitsIsNeverLostInReading) {
+    for (const std::string value : {"", "\"yes\"", "1", "null", "[]"}) {
+        EXPECT_FALSE(decode_user(with(encode_user(user()), "disabled", value))) << value;
+        EXPECT_FALSE(decode_robot(with(encode_robot(robot()), "disabled", value))) << value;
+        EXPECT_FALSE(decode_refresh(with(encode_refresh(refresh()), "used_up", value))) << value;
+    }
+    for (const std::string value : {"", "\"soon\"", "1.5", "null", "18446744073709551615"}) {
+        EXPECT_FALSE(decode_token(with(encode_token(token()), "expires", value))) << value;
+        EXPECT_FALSE(decode_robot(with(encode_robot(robot()), "expires", value))) << value;
+    }
+    EXPECT_FALSE(decode_token(with(encode_token(token()), "expires", "0")));
+    for (const std::string value : {"", "7", "null", "\"\""}) {
+        EXPECT_FALSE(decode_user(with(encode_user(user()), "id", value))) << value;
+        EXPECT_FALSE(decode_token(with(encode_token(token()), "user_id", value))) << value;
+        EXPECT_FALSE(decode_robot(with(encode_robot(robot()), "id", value))) << value;
+        EXPECT_FALSE(decode_refresh(with(encode_refresh(refresh()), "account_id", value))) << value;
+        // Without it the token would stand for the person as a whole.
+        EXPECT_FALSE(decode_refresh(with(encode_refresh(refresh()), "credential", value))) << value;
+    }
+    for (const std::string value : {"", "[]", "null", "\"all\"", R"({"actions":["fly"]})",
+                                    R"({"actions":"pull"})", R"({"repositories":[1]})"}) {
+        EXPECT_FALSE(decode_token(with(encode_token(token()), "at_most", value))) << value;
+    }
+    EXPECT_FALSE(decode_robot(with(encode_robot(robot()), "secrets", "[1]")));
+    EXPECT_TRUE(decode_robot(with(encode_robot(robot()), "secrets", "7"))->secrets.empty());
+}
+
 TEST(AccountDocuments, AnAdministratorIsOneByTheWordTrueAlone) {
     for (const std::string value : {"", "\"true\"", "1", "null", "[true]", "false"})
         EXPECT_FALSE(decode_user(with(encode_user(user()), "administrator", value))->administrator);
@@ -108,7 +136,9 @@ TEST(AccountDocuments, AGrantOfWhichAPartIsNotUnderstoodGrantsNothing) {
           R"([{"project":"acme","role":"guest","actions":"pull"}])",
           R"([{"project":"acme","role":"guest","actions":[7]}])",
           R"([{"project":"acme","role":"guest","repositories":["a",7]}])",
-          R"([{"project":"acme","role":"guest","repositories":null}])"}) {
+          R"([{"project":"acme","role":"guest","repositories":null}])",
+          R"([{"project":7,"role":"guest"}])", R"([{"role":"guest"}])",
+          R"([{"project":"","role":"guest"}])"}) {
         EXPECT_TRUE(grants(text).empty()) << text;
     }
     // The others stand.
