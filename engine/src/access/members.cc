@@ -162,7 +162,9 @@ Awaitable<Answer<void>> Projects::read_visibility(std::string project, ProjectVi
         more = page.value().more && !page.value().documents.empty();
     }
     if (const auto* fixed = declared(project)) {
+        // What was stored before it was declared counts no more.
         for (const auto& [name, settings] : fixed->repositories) {
+            view->repositories.erase(name);
             if (settings.open_to_all) view->repositories[name] = *settings.open_to_all;
         }
     }

@@ -124,6 +124,17 @@ TEST_F(ProjectsTest, DeclaredHidesStoredAndIsReadOnly) {
     EXPECT_TRUE(run(projects.put_member(member(Member::Kind::user, "bob", "id"))));
 }
 
+// A repository that is declared without visibility follows its project, whatever was stored under its name before.
+TEST_F(ProjectsTest, AStoredVisibilityDoesNotOutliveADeclaration) {
+    world.write("visibility/acme/app", R"({"name":"app","public":true})");
+    world.write("visibility/acme/site", R"({"name":"site","public":false})");
+    world.write("visibility/acme/other", R"({"name":"other","public":true})");
+    const auto seen = view("acme");
+    EXPECT_FALSE(seen.is_open("app"));
+    EXPECT_TRUE(seen.is_open("site"));
+    EXPECT_TRUE(seen.is_open("other"));
+}
+
 TEST_F(ProjectsTest, ListsDeclaredAndStoredProjectsPageByPage) {
     for (const auto* name : {"aaa", "bbb", "nnn", "zzz"}) world.make_project(name);
     world.write("project/acme", R"({"name":"acme"})");
