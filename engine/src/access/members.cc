@@ -114,8 +114,9 @@ Awaitable<Answer<AccountPage<Member>>> Projects::list_members(std::string projec
     }
     const auto* known = declared(project);
     if (known == nullptr) co_return stored;
-    co_return with_declared(known->members, std::move(stored), after, count,
-                            [](const Member& each) { return each.text(); });
+    co_return with_declared(
+        known->members, std::move(stored), from, count,
+        [&](const Member& each) { return member_document(project, each.kind, each.name); });
 }
 
 // The same look-ups whether the project is there or not: the time does not tell (SEC-32).

@@ -26,7 +26,8 @@ inline Refusal is_declared(std::string_view what) {
             std::string{what} + " is declared in the configuration, and is changed there"};
 }
 
-// Declared things and documents under one order, by `key`. What is declared hides a document of the same name.
+// Declared things and documents under one order, by `key`: the names of documents, which sort otherwise than what they were
+// made of. What is declared hides a document of the same name.
 template <class T, class Key>
 AccountPage<T> merge(std::vector<T> declared, AccountPage<T> stored, std::uint32_t count, Key key) {
     for (auto& item : stored.items) {
@@ -44,7 +45,7 @@ AccountPage<T> merge(std::vector<T> declared, AccountPage<T> stored, std::uint32
     return page;
 }
 
-// Those of `known` that belong on the page of documents from `after` on.
+// Those of `known` that belong on the page of documents behind the document `after`.
 template <class Known, class T, class Key>
 AccountPage<T> with_declared(const Known& known, AccountPage<T> stored, const std::string& after,
                              std::uint32_t count, Key key) {
@@ -52,7 +53,8 @@ AccountPage<T> with_declared(const Known& known, AccountPage<T> stored, const st
         stored.more && !stored.items.empty() ? key(stored.items.back()) : std::string{};
     std::vector<T> first;
     for (const auto& [name, item] : known) {
-        if (name > after && (last.empty() || name <= last)) first.push_back(item);
+        const auto document = key(item);
+        if (document > after && (last.empty() || document <= last)) first.push_back(item);
     }
     return merge(std::move(first), std::move(stored), count, key);
 }

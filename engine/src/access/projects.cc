@@ -199,7 +199,7 @@ Awaitable<Answer<void>> Projects::remove(std::string name) {
 Awaitable<Answer<AccountPage<Project>>> Projects::list(std::string after, std::uint32_t count) {
     std::string from;
     if (!after.empty()) from = project_document(after);
-    const auto page = co_await documents_.list("project/", std::move(from), count);
+    const auto page = co_await documents_.list("project/", from, count);
     if (!page) co_return refuse(page.error());
     AccountPage<Project> stored{{}, page.value().more};
     for (const auto& document : page.value().documents) {
@@ -208,8 +208,8 @@ Awaitable<Answer<AccountPage<Project>>> Projects::list(std::string after, std::u
     }
     std::map<std::string, Project> known;
     for (const auto& [name, each] : declared_) known.emplace(name, each.project);
-    co_return with_declared(known, std::move(stored), after, count,
-                            [](const Project& each) { return each.name; });
+    co_return with_declared(known, std::move(stored), from, count,
+                            [](const Project& each) { return project_document(each.name); });
 }
 
 // --- repositories ---
@@ -305,8 +305,7 @@ Awaitable<Answer<AccountPage<RepositorySettings>>> Projects::list_repositories(
     std::string project, std::string after, std::uint32_t count) {
     std::string from;
     if (!after.empty()) from = repository_document(project, after);
-    const auto page =
-        co_await documents_.list(folder("repository", project), std::move(from), count);
+    const auto page = co_await documents_.list(folder("repository", project), from, count);
     if (!page) co_return refuse(page.error());
     AccountPage<RepositorySettings> stored{{}, page.value().more};
     for (const auto& document : page.value().documents) {
@@ -315,8 +314,9 @@ Awaitable<Answer<AccountPage<RepositorySettings>>> Projects::list_repositories(
     }
     const auto* known = declared(project);
     if (known == nullptr) co_return stored;
-    co_return with_declared(known->repositories, std::move(stored), after, count,
-                            [](const RepositorySettings& each) { return each.name; });
+    co_return with_declared(
+        known->repositories, std::move(stored), from, count,
+        [&](const RepositorySettings& each) { return repository_document(project, each.name); });
 }
 
 }  // namespace orbitalreg::engine
