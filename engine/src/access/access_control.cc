@@ -231,8 +231,10 @@ Decision AccessControl::decide_in(const ProjectView& view, const Identity& ident
     if (identity.kind == Identity::Kind::bootstrap)
         return {false, "the bootstrap secret makes the first administrator and nothing else"};
     AccessQuestion question{action, project, image, view.open_to_all};
-    if (const auto slash = image.find('/'); slash != image.npos && !view.repositories.empty()) {
-        const auto rest = image.substr(slash + 1);
+    if (!image.empty() && !view.repositories.empty()) {
+        // A name of one component is a repository of the default project.
+        const auto slash = image.find('/');
+        const auto rest = slash == image.npos ? image : image.substr(slash + 1);
         question.open_to_all = view.is_open(rest.substr(0, rest.find('/')));
     }
     return decide(view.rights, question);

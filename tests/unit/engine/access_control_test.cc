@@ -377,6 +377,16 @@ TEST_F(AccessControlTest, ARepositoryMayBeOpenOrClosedOtherThanItsProject) {
     EXPECT_FALSE(may_in(nobody, Action::list, "acme"));
 }
 
+// A name of one component belongs to the default project, and so to the repository of that name in it.
+TEST_F(AccessControlTest, AShortNameIsAsClosedAsItsRepository) {
+    const Identity nobody;
+    EXPECT_EQ(access.project_of(ImageName::parse("app").value()), "library");
+    EXPECT_TRUE(may(nobody, Action::pull, "app"));
+    EXPECT_TRUE(may(nobody, Action::pull, "library/app"));
+    EXPECT_FALSE(may(nobody, Action::pull, "library/closed"));
+    EXPECT_FALSE(may(nobody, Action::pull, "closed"));
+}
+
 TEST_F(AccessControlTest, MembersMayWhatTheirRoleMay) {
     make_user("alice", "correct horse");
     const auto alice = run(access.describe("alice")).value();
