@@ -183,9 +183,10 @@ Awaitable<Answer<Identity>> AccessControl::recall_robot(Identity identity) {
     const auto robot = co_await accounts_.find_robot(identity.account);
     if (!robot) co_return refuse(denied_unless_broken(robot.error()));
     const auto& known = robot.value();
-    const auto secret = std::string_view{identity.credential}.substr(kSecretCredential.size());
-    const bool held = std::any_of(known.secrets.begin(), known.secrets.end(),
-                                  [&](const RobotSecret& each) { return each.id == secret; });
+    const bool held =
+        std::any_of(known.secrets.begin(), known.secrets.end(), [&](const RobotSecret& each) {
+            return identity.credential == std::string{kSecretCredential} + each.id;
+        });
     if (!held || known.disabled || known.id != identity.account_id ||
         known.generation != identity.generation || has_ended(known.expires_s, accounts_.now_s()))
         co_return refuse(not_genuine());

@@ -330,6 +330,15 @@ TEST_F(AccessControlTest, RecallOfARobotTakesItsRightsOfToday) {
     expect_not_genuine(recall(in));  // its secret is the one that went
 }
 
+TEST_F(AccessControlTest, WhomNoSecretStandsForIsNotRecalled) {
+    world.make_robot("acme", "ci");
+    expect_not_genuine(recall(run(access.describe("robot$acme+ci")).value()));
+    auto odd = run(access.describe("robot$acme+ci")).value();
+    odd.credential = "s";
+    expect_not_genuine(recall(odd));
+    EXPECT_EQ(recall(Identity{}).value().kind, Identity::Kind::anonymous);
+}
+
 TEST_F(AccessControlTest, AFederatedIdentityIsGoodUntilItEnds) {
     Identity job;
     job.kind = Identity::Kind::federated;
