@@ -35,7 +35,9 @@ bool is_bcrypt(std::string_view hash) noexcept {
 }
 
 bool verify_bcrypt(const std::string& hash, std::string_view password) {
-    if (password.size() > kBcryptPasswordSizeMax) return false;
+    // It stops at a zero byte.
+    if (password.size() > kBcryptPasswordSizeMax || password.find('\0') != password.npos)
+        return false;
     const auto data = std::make_unique<crypt_data>();
     const std::string text{password};
     const char* made = ::crypt_r(text.c_str(), hash.c_str(), data.get());

@@ -43,6 +43,16 @@ TEST(Password, VerifiesBcryptOfAnImport) {
     }
 }
 
+// bcrypt looks at 72 bytes and stops at a zero: neither what is longer nor what comes behind passes for its beginning.
+TEST(Password, BcryptTakesNoMoreThanItLooksAt) {
+    const std::string most(72, 'p');
+    EXPECT_TRUE(verify_password(bcrypt(most), most));
+    EXPECT_FALSE(verify_password(bcrypt(most), most + 'p'));
+    using namespace std::string_view_literals;
+    EXPECT_FALSE(verify_password(bcrypt("correct horse"), "correct horse\0battery"sv));
+    EXPECT_FALSE(verify_password(bcrypt("correct horse"), "correct horse\0"sv));
+}
+
 TEST(Password, RefusesHashesOfOtherKinds) {
     const auto good = bcrypt("correct horse");
     const std::string settings = good.substr(7);
