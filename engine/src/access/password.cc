@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <argon2.h>
 #include <array>
+#include <charconv>
 #include <crypt.h>
 #include <memory>
 
@@ -47,6 +48,17 @@ bool verify_bcrypt(const std::string& hash, std::string_view password) {
     return same;
 }
 
+// The number behind `name`, with which `text` begins; 0 where it does not. Both are taken off.
+unsigned take_cost(std::string_view& text, std::string_view name) noexcept {
+    if (!text.starts_with(name)) return 0;
+    text.remove_prefix(name.size());
+    unsigned cost = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), cost);
+    if (read.ec != std::errc{}) return 0;
+    text.remove_prefix(static_cast<std::size_t>(read.ptr - text.data()));
+    return cost;
+}
+
 }  // namespace
 
 std::string hash_password(std::string_view password, Random& random) {
@@ -76,9 +88,11 @@ bool is_password_hash(std::string_view hash) noexcept {
 }
 
 bool wants_rehash(std::string_view hash) noexcept {
-    const std::string now = std::string{kArgonPrefix} + "m=" + std::to_string(kArgonMemoryKiB) +
-                            ",t=" + std::to_string(kArgonPasses) + ",p=1$";
-    return !hash.starts_with(now);
+    if (!hash.starts_with(kArgonPrefix)) return true;
+    hash.remove_prefix(kArgonPrefix.size());
+    const auto memory = take_cost(hash, "m=");
+    const auto passes = take_cost(hash, ",t=");
+    return memory < kArgonMemoryKiB || passes < kArgonPasses;
 }
 
 std::string_view password_trouble(std::string_view password, std::string_view user) noexcept {

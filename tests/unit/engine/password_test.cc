@@ -74,6 +74,21 @@ TEST(Password, ThePasswordOfNobodyIsNobodys) {
         EXPECT_FALSE(verify_password({}, password));
 }
 
+TEST(Password, AStrongerHashStaysAsItIs) {
+    const std::string rest = "$c2FsdHNhbHRzYWx0c2FsdA$aGFzaA";
+    const auto argon = [&](const std::string& costs) { return "$argon2id$v=19$" + costs + rest; };
+    EXPECT_FALSE(wants_rehash(argon("m=19456,t=2,p=1")));
+    EXPECT_FALSE(wants_rehash(argon("m=65536,t=3,p=4")));
+    EXPECT_FALSE(wants_rehash(argon("m=19456,t=3,p=1")));
+    EXPECT_TRUE(wants_rehash(argon("m=19455,t=2,p=1")));
+    EXPECT_TRUE(wants_rehash(argon("m=65536,t=1,p=1")));
+    EXPECT_TRUE(wants_rehash(argon("m=8,t=2,p=1")));
+    EXPECT_TRUE(wants_rehash(argon("m=x,t=2,p=1")));
+    EXPECT_TRUE(wants_rehash(argon("t=2,m=19456,p=1")));
+    EXPECT_TRUE(wants_rehash("$argon2id$v=19$"));
+    EXPECT_TRUE(wants_rehash(""));
+}
+
 TEST(Password, SaysWhyOneIsTooWeak) {
     using namespace std::string_view_literals;
     EXPECT_EQ(password_trouble("1234567", "alice"), "a password has at least 8 characters");
