@@ -76,7 +76,7 @@ std::vector<std::byte> parameter(const EVP_PKEY* key, const char* name, std::siz
     BIGNUM* found = nullptr;
     if (EVP_PKEY_get_bn_param(key, name, &found) != 1) return {};
     const Owned<BIGNUM> number{found};
-    std::vector<std::byte> bytes(std::max<std::size_t>(size, BN_num_bytes(found)));
+    std::vector<std::byte> bytes(std::max(size, static_cast<std::size_t>(BN_num_bytes(found))));
     BN_bn2binpad(found, octets(bytes), static_cast<int>(bytes.size()));
     return bytes;
 }

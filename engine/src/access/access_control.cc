@@ -98,8 +98,11 @@ Awaitable<Answer<Identity>> AccessControl::by_password(std::string user, std::st
         UserChange change;
         change.if_password = hash;
         if (renewed) change.password = std::move(renewed).value();
-        // Where it does not come about the next login tries again.
-        if (change.password) co_await accounts_.change_user(std::move(user), std::move(change));
+        if (change.password) {
+            // Where it does not come about the next login tries again.
+            [[maybe_unused]] const auto kept =
+                co_await accounts_.change_user(std::move(user), std::move(change));
+        }
     }
     co_return identity_of(found.value(), "password");
 }
