@@ -4,7 +4,9 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "engine/access_control.h"
+#include "exit_codes.h"
 #include "frontend/audit.h"
+#include "gc_report.h"
 #include "store_place.h"
 
 #include <filesystem>
@@ -63,16 +65,18 @@ void record(const std::string& directory, const std::string& name) {
         std::cerr << "warning: " << path << ": this could not be recorded\n";
 }
 
+std::string describe(std::string_view json) {
+    return text_member(json, "administrator") + " is an administrator, with the new password\n";
+}
+
+int verdict(std::string_view) { return exit_clean; }
+
 }  // namespace
 
 int rescue_user(const std::string& directory, const std::string& name,
                 const std::string& password) {
     StorePlace place;
     place.directory = directory;
-    const auto describe = [](std::string_view json) {
-        return text_member(json, "administrator") + " is an administrator, with the new password\n";
-    };
-    const auto verdict = [](std::string_view) -> int { return exit_clean; };
     return on_directory(place, Access::write, describe, verdict,
                         [&](OfflineStore& store, DirectoryAnswer& answer) {
                             store.run(rescue(&store, name, password, &answer));
