@@ -126,7 +126,11 @@ class RegistryProcess:
         self.start_seconds = []
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except RegistryError:
+            self.kill()  # __exit__ is not called
+            raise
 
     def __exit__(self, kind, value, trace):
         if kind is not None and kind is not SystemExit:
