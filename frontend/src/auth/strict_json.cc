@@ -3,6 +3,7 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value_stack.hpp>
 
+#include <cmath>
 #include <limits>
 #include <set>
 #include <string>
@@ -77,7 +78,11 @@ public:
         stack_.push_uint64(number);
         return true;
     }
-    bool on_double(double number, string_view, error_code&) {
+    bool on_double(double number, string_view, error_code& ec) {
+        if (!std::isfinite(number)) {
+            ec = json::error::exponent_overflow;
+            return false;
+        }
         stack_.push_double(number);
         return true;
     }

@@ -10,7 +10,9 @@
 
 namespace orbitalreg::frontend {
 
-// One value and nothing behind it; nothing for invalid UTF-8, a key that an object has twice, or more than `depth_max` levels.
+// One value and nothing behind it; nothing for invalid UTF-8, a key that an object has twice, a number that no double holds,
+// or more than `depth_max` levels. A number with a fraction or an exponent is exact to the last place or two, so nothing may
+// be decided on one.
 // Work and memory are linear in the size of `text`, which the caller has limited.
 std::optional<boost::json::value> parse_strict_json(std::string_view text, std::size_t depth_max);
 

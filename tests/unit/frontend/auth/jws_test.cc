@@ -108,6 +108,12 @@ TEST(Jws, RefusesHostileShapes) {
               "the header is no JSON object in base64url");
 }
 
+TEST(Jws, ANumberThatNoDoubleHoldsIsRefused) {
+    for (const auto* text : {"8888e888", "-1e309", R"({"exp":1e999})"})
+        EXPECT_FALSE(parse_strict_json(text, 2)) << text;
+    EXPECT_TRUE(parse_strict_json("1e300", 2));
+}
+
 TEST(Jws, TimesAreWholeNumbers) {
     const auto claims = parse_strict_json(
         R"({"a":1768478400,"b":1768478400.5,"c":"1768478400","d":1e9,"e":99999999999999999999,"f":-1})",
