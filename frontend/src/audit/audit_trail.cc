@@ -114,8 +114,7 @@ void AuditTrail::record(const Exchange& exchange, const Response& response) {
     record_login(exchange, status);
     const bool granted = status >= 200 && status < 300;
     // What somebody unknown is refused is not: anybody could fill the disk with it.
-    const bool refused =
-        status == 403 || (status >= 400 && status < 500 && !exchange.notes.reason.empty());
+    const bool refused = status == 403 || (status >= 400 && !exchange.notes.reason.empty());
     if (!granted && !refused) return;
     const auto action =
         granted ? granted_action(exchange, status, options_.pulls) : refused_action(exchange);

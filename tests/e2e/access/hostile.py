@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 
 from accounts import basic, claims_of
 from api.checks import check, expect, refused, same
@@ -221,6 +222,14 @@ def guessing_is_slowed_down_and_locks_nobody_out(context):
         # A name that nobody has is treated alike.
         unknown = [people.token_answer([], "nobody-at-all", f"guess number {i}").status for i in range(8)]
         same(unknown, statuses)
+        # Side by side no more are answered than one by one: five, and one more at most for each second that it took.
+        people.user("surrounded")
+        began = time.monotonic()
+        with ThreadPoolExecutor(24) as guessers:
+            guesses = guessers.map(lambda number: people.token_answer([], "surrounded", f"guess number {number}").status, range(24))
+            at_once = sorted(guesses)
+        answered = at_once.count(401)
+        assert 5 <= answered <= 5 + int(time.monotonic() - began) and set(at_once) == {401, 429}, at_once
         # Others are not slowed down, nor is whoever proved it before.
         people.user("bystander")
         expect(people.token_answer([], "bystander"), 200)

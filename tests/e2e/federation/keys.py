@@ -10,7 +10,7 @@ import time
 import configured_registry
 from accounts import ENVIRONMENT, Accounts
 from api.checks import check, expect, same
-from federation.site import FLOOD_REFETCH_S, SERVICE, exchange, exchanged, refused, rule
+from federation.site import FLOOD_REFETCH_S, SERVICE, exchange, exchanged, last_refusal, refused, rule
 from identity_provider import IdentityProvider
 
 FLOOD = 200
@@ -72,6 +72,9 @@ def known_keys_are_good_while_the_provider_is_down(context):
         answer = expect(exchange(people, unknown), 503)
         same((answer.json()["error"], answer.json()["error_description"]), ("temporarily_unavailable", UNREACHABLE))
         assert int(answer.header("retry-after")) > 0
+        line = last_refusal(people)
+        same(line["status"], 503)
+        assert line["reason"].startswith("the key is not known, and asking failed: "), line
         exchanged(people, provider.github_token(SERVICE))
     finally:
         provider.down = False
