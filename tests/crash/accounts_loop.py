@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import registry_process  # noqa: E402
 from accounts import ENVIRONMENT, Accounts  # noqa: E402
 
-KILL_DELAY_S = (0.05, 0.6)
+KILL_DELAY_S = (0.05, 1.2)  # after a start passwords are proved anew, which takes the first tenths of a second
 PROJECT = "changing"
 FSCK_EVERY = 5
 ROLES = ("guest", "developer", "maintainer")
@@ -48,8 +48,8 @@ class Owner:
                                 self.new_refresh])
         if self.facts["password"] is None:
             change = self.create
-        elif self.facts["disabled"] and change in (self.new_token, self.new_refresh):
-            change = self.switch
+        elif self.facts["disabled"] and change in (self.set_password, self.new_token, self.new_refresh):
+            change = self.switch  # with what is disabled nobody logs in, and so nobody can see how a doubt turned out
         self.doubt = None
         change(people, choose)
         self.doubt = None
@@ -206,6 +206,8 @@ def run(options):
     with server:
         people = Accounts(server)
         people.project(PROJECT)
+        for owner in owners[1:]:  # the first is created between kills
+            owner.create(people, choose)
         for cycle in range(options.cycles):
             over, stories = threading.Event(), []
             threads = [threading.Thread(target=work, args=(owner, people, random.Random(choose.random()), over, stories))
