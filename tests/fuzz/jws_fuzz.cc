@@ -19,8 +19,10 @@ namespace {
 
 bool has_fraction(const boost::json::value& value) {
     if (const auto* object = value.if_object())
-        return std::any_of(object->begin(), object->end(), [](const auto& member) { return has_fraction(member.value()); });
-    if (const auto* array = value.if_array()) return std::any_of(array->begin(), array->end(), has_fraction);
+        return std::any_of(object->begin(), object->end(),
+                           [](const auto& member) { return has_fraction(member.value()); });
+    if (const auto* array = value.if_array())
+        return std::any_of(array->begin(), array->end(), has_fraction);
     return value.is_double();
 }
 
