@@ -26,7 +26,8 @@ public:
 
     explicit LoginThrottle(std::uint32_t failures) noexcept : failures_{failures} {}
 
-    // How long to wait before a try is looked at; nothing: now.
+    // How long to wait before a try is looked at; nothing: now. Asked again when it has been looked at, for tries that came
+    // side by side: what is closed by then is not answered.
     std::optional<std::int64_t> wait_s(std::string_view address, std::string_view account,
                                        std::int64_t now_ns);
     void failed(std::string_view address, std::string_view account, std::int64_t now_ns);
