@@ -45,12 +45,70 @@ struct RegistryLimits {
 // The values are those of the catalog's records.
 enum class RepositoryType : std::uint8_t { local = 1, remote = 2, virtual_members = 3 };
 
+// Of a remote repository: where its content comes from, and how long an answer is good.
+struct RemoteSettings {
+    std::string url;  // scheme, host, perhaps a port and a path before /v2/
+    std::string username;
+    std::string password;               // never shown, never logged
+    std::string ca_file;                // PEM: these authorities instead of the system's
+    bool insecure_skip_verify = false;  // no certificate is checked: said at each start (SEC-65)
+    std::string
+        proxy;  // http://host:port; empty: what the environment says (HTTPS_PROXY, NO_PROXY)
+    std::vector<std::string> allow_networks;  // beside public addresses (SEC-62)
+    std::vector<std::string> auth_hosts;  // that may be its token service, beside its own (SEC-63)
+    // `alpine` is `library/alpine` there (DIST-PROXY-03). Unset: at Docker Hub.
+    std::optional<bool> library_prefix;
+
+    std::int64_t revalidate_after_ms = 5 * 60'000LL;  // a tag is taken as it was for so long
+    bool stale_if_error = true;  // a tag that cannot be asked for is served as it was, and says so
+    std::int64_t max_stale_ms = 30 * 24 * 3'600'000LL;  // since it was last seen to be true
+    std::int64_t negative_ttl_ms = 30'000;              // of "there is no such thing" (SEC-69)
+    bool offline = false;                               // the upstream is never asked
+    bool prefetch =
+        false;  // the layers of an image that is pulled are fetched before they are asked for
+    std::uint64_t cache_bytes =
+        0;  // of what nothing else holds; beyond it the least recently pulled goes. 0: no limit
+
+    std::int64_t connect_timeout_ms = 5'000;
+    std::int64_t idle_timeout_ms = 30'000;  // without a byte
+    std::uint64_t min_rate_bytes = 1_KiB;   // a second, averaged over idle_timeout_ms
+    std::uint32_t connections_max = 32;     // to this upstream at once (REL-22)
+
+    friend bool operator==(const RemoteSettings&, const RemoteSettings&) = default;
+};
+
+// A member of a virtual repository.
+struct VirtualMember {
+    std::string repository;  // of the same project
+    // Of the part of the image name behind the repository's, `library/alpine`: `*` does not cross `/`, `**` does. None: all.
+    std::vector<std::string> include;
+    std::vector<std::string> exclude;
+    // The first that fits is applied: the name begins with `from`, and then with `to`.
+    struct Rewrite {
+        std::string from;
+        std::string to;
+        friend bool operator==(const Rewrite&, const Rewrite&) = default;
+    };
+    std::vector<Rewrite> rewrite;
+
+    friend bool operator==(const VirtualMember&, const VirtualMember&) = default;
+};
+
+struct VirtualSettings {
+    std::vector<VirtualMember> members;  // asked in this order, local ones first (SEC-70)
+    std::string deploy_to;               // the local member that takes pushes; empty: none does
+
+    friend bool operator==(const VirtualSettings&, const VirtualSettings&) = default;
+};
+
 struct RepositoryDeclaration {
     std::string name;  // the <repo> in <project>/<repo>
     RepositoryType type = RepositoryType::local;
     // An index whose children are missing is accepted instead of refused.
     bool sparse_index_allowed = false;
     std::optional<bool> open_to_all;  // other than its project
+    RemoteSettings remote{};          // of RepositoryType::remote
+    VirtualSettings members{};        // of RepositoryType::virtual_members
 };
 
 // What somebody is in a project.
