@@ -256,6 +256,9 @@ HttpTrouble EasyTransfer::trouble(HttpFailure failure, std::string_view text) co
 }
 
 HttpTrouble EasyTransfer::outcome_of(CURLcode code) const {
+    // libcurl takes an end within the head for the end of the head.
+    if (code == CURLE_OK && !head_taken_)
+        return trouble(HttpFailure::broken_off, "the answer ends within its head");
     if (code == CURLE_OK) return {};
     if (head_too_large_) return trouble(HttpFailure::too_large, "the answer's head is too large");
     // Where one of several addresses was refused and the others did not answer, the refusal is what an operator must know.

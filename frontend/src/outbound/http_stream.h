@@ -38,6 +38,8 @@ public:
     Awaitable<void> drain();
     // Of what has come and was not read.
     std::size_t buffered_bytes() const { return transfer_->buffered_bytes(); }
+    // The buffer is full, and nothing more is taken from the socket.
+    bool paused() const { return transfer_->paused(); }
 
 private:
     std::shared_ptr<TransferLoop> loop_;

@@ -184,6 +184,11 @@ std::size_t StreamedTransfer::buffered_bytes() const {
     return ring_bytes_;
 }
 
+bool StreamedTransfer::paused() const {
+    const std::lock_guard lock{mutex_};
+    return paused_;
+}
+
 Awaitable<StreamPiece> StreamedTransfer::read(MutableByteView room, TransferLoop* loop) {
     ORB_ASSERT(!room.empty());
     bool resumes = false;
@@ -211,7 +216,7 @@ Awaitable<StreamPiece> StreamedTransfer::read(MutableByteView room, TransferLoop
 
 StreamedTransfer::Pace StreamedTransfer::pace(std::int64_t now_ns) {
     const auto idle_ns = policy().idle_timeout.count() * kNsPerMs;
-    const auto passed_ns = seen_ns_ == 0 ? 0 : now_ns - seen_ns_;
+    const auto passed_ns = now_ns - seen_ns_;
     const auto bytes = taken_bytes_ - seen_bytes_;
     seen_ns_ = now_ns;
     seen_bytes_ = taken_bytes_;

@@ -44,6 +44,7 @@ public:
     // `room`, which is not empty, and `loop` outlive the call.
     Awaitable<StreamPiece> read(MutableByteView room, TransferLoop* loop);
     std::size_t buffered_bytes() const;
+    bool paused() const;
 
     // The loop's side.
     HttpTrouble prepare_stream();
@@ -56,7 +57,9 @@ public:
     bool ended() const;
     // Wakes the reader when there is something for it.
     void notify();
-    // What time has done to it: looks at the bytes since the last call.
+    // It has a connection, or looks for one, from now on.
+    void begin(std::int64_t now_ns) noexcept { seen_ns_ = now_ns; }
+    // What time has done to it: looks at the bytes since the last call, or since it began.
     enum class Pace : std::uint8_t { fine, silent, slow };
     Pace pace(std::int64_t now_ns);
     const std::shared_ptr<ConnectionSlots>& slots() const noexcept { return slots_; }

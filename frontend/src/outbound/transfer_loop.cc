@@ -132,6 +132,7 @@ void TransferLoop::admit(const std::shared_ptr<StreamedTransfer>& transfer) {
 }
 
 void TransferLoop::perform(const std::shared_ptr<StreamedTransfer>& transfer) {
+    transfer->begin(clock_.steady_ns());
     if (multi_ && curl_multi_add_handle(multi_.get(), transfer->handle()) == CURLM_OK) {
         running_.emplace(transfer->handle(), transfer);
         return;
