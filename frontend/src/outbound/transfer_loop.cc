@@ -172,8 +172,10 @@ void TransferLoop::take_ends() {
         const auto found = running_.find(message->easy_handle);
         if (found == running_.end()) continue;
         const auto transfer = found->second;
-        transfer->end(message->data.result);
+        const auto code = message->data.result;
+        // First its slot is free, then its reader may know.
         leave(transfer);
+        transfer->end(code);
         transfer->notify();
     }
 }
@@ -182,23 +184,25 @@ void TransferLoop::look_at_time() {
     const auto now_ns = clock_.steady_ns();
     if (now_ns - looked_ns_ < kLookEveryNs) return;
     looked_ns_ = now_ns;
-    std::vector<std::shared_ptr<StreamedTransfer>> late;
+    struct Late {
+        std::shared_ptr<StreamedTransfer> transfer;
+        std::string_view why;
+    };
+    std::vector<Late> late;
     for (const auto& [handle, transfer] : running_) {
         const auto pace = transfer->pace(now_ns);
         if (pace == StreamedTransfer::Pace::fine) continue;
         const bool silent = pace == StreamedTransfer::Pace::silent;
-        transfer->end_with(HttpFailure::too_slow,
-                           silent ? "nothing came for too long" : "the answer is too slow");
-        late.push_back(transfer);
+        late.push_back({transfer, silent ? "nothing came for too long" : "the answer is too slow"});
     }
     for (const auto& [key, transfer] : queued_) {
         const auto patience_ns = std::chrono::nanoseconds{transfer->policy().idle_timeout}.count();
         if (patience_ns == 0 || now_ns - transfer->queued_ns < patience_ns) continue;
-        transfer->end_with(HttpFailure::too_slow, "no connection became free");
-        late.push_back(transfer);
+        late.push_back({transfer, "no connection became free"});
     }
-    for (const auto& transfer : late) {
+    for (const auto& [transfer, why] : late) {
         leave(transfer);
+        transfer->end_with(HttpFailure::too_slow, why);
         transfer->notify();
     }
 }
