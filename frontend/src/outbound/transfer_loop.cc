@@ -1,0 +1,240 @@
+#include "outbound/transfer_loop.h"
+
+#include "base/assert.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace orbitalreg::frontend {
+namespace {
+
+constexpr int kPollMs = 100;  // while something runs, whose time is looked at
+constexpr int kPollIdleMs = 10'000;
+constexpr std::int64_t kLookEveryNs = 100'000'000;
+
+}  // namespace
+
+bool ConnectionSlots::take() noexcept {
+    if (running_ >= running_max_) return false;
+    ++running_;
+    gauge_.add(1);
+    return true;
+}
+
+void ConnectionSlots::give_back() noexcept {
+    ORB_ASSERT(running_ > 0);
+    --running_;
+    gauge_.add(-1);
+}
+
+TransferLoop::TransferLoop(Clock& clock) : clock_{clock} {
+    if (curl_ready()) multi_.reset(curl_multi_init());
+    if (multi_) curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kConnectionsKeptMax);
+    thread_ = std::thread{[this] { run(); }};
+}
+
+TransferLoop::~TransferLoop() { stop(); }
+
+void TransferLoop::start(std::shared_ptr<StreamedTransfer> transfer) {
+    command(Kind::start, std::move(transfer));
+}
+
+void TransferLoop::resume(std::shared_ptr<StreamedTransfer> transfer) {
+    command(Kind::resume, std::move(transfer));
+}
+
+void TransferLoop::cancel(std::shared_ptr<StreamedTransfer> transfer) {
+    command(Kind::cancel, std::move(transfer));
+}
+
+void TransferLoop::command(Kind kind, std::shared_ptr<StreamedTransfer> transfer) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (!ended_) {
+            commands_.push_back({kind, std::move(transfer)});
+            if (multi_) curl_multi_wakeup(multi_.get());
+            return;
+        }
+    }
+    if (kind != Kind::start) return;
+    transfer->end_with(HttpFailure::stopped, "stopped");
+    transfer->notify();
+}
+
+void TransferLoop::stop() noexcept {
+    {
+        const std::lock_guard lock{mutex_};
+        stopping_ = true;
+        if (multi_) curl_multi_wakeup(multi_.get());
+    }
+    const std::lock_guard lock{join_mutex_};
+    if (thread_.joinable()) thread_.join();
+}
+
+void TransferLoop::run() {
+    while (take_commands()) {
+        int still = 0;
+        if (multi_) curl_multi_perform(multi_.get(), &still);
+        take_ends();
+        look_at_time();
+        notify_all();
+        const bool busy = !running_.empty() || !queued_.empty();
+        if (multi_)
+            curl_multi_poll(multi_.get(), nullptr, 0, busy ? kPollMs : kPollIdleMs, nullptr);
+    }
+    end_all();
+}
+
+bool TransferLoop::take_commands() {
+    std::vector<Command> commands;
+    {
+        const std::lock_guard lock{mutex_};
+        if (stopping_) return false;
+        commands.swap(commands_);
+    }
+    for (auto& command : commands) obey(command);
+    return true;
+}
+
+void TransferLoop::obey(Command& command) {
+    const auto& transfer = command.transfer;
+    switch (command.kind) {
+        case Kind::start:
+            admit(transfer);
+            break;
+        case Kind::resume:
+            if (running_.contains(transfer->handle())) transfer->unpause();
+            break;
+        case Kind::cancel:
+            transfer->end_with(HttpFailure::stopped, "given up");
+            leave(transfer);
+            break;
+    }
+    if (transfer->dirty) transfer->notify();
+}
+
+void TransferLoop::admit(const std::shared_ptr<StreamedTransfer>& transfer) {
+    auto fault = transfer->prepare_stream();
+    if (fault.failure != HttpFailure::none) {
+        transfer->end_with(std::move(fault));
+        return;
+    }
+    auto* slots = transfer->slots().get();
+    if (slots == nullptr || slots->take()) {
+        perform(transfer);
+    } else if (slots->waiting().size() >= kTransfersWaitingMax) {
+        transfer->end_with(HttpFailure::too_slow, "too many requests wait for a connection");
+    } else {
+        transfer->queued_ns = clock_.steady_ns();
+        slots->waiting().push_back(transfer);
+        queued_.emplace(transfer.get(), transfer);
+    }
+}
+
+void TransferLoop::perform(const std::shared_ptr<StreamedTransfer>& transfer) {
+    transfer->begin(clock_.steady_ns());
+    if (multi_ && curl_multi_add_handle(multi_.get(), transfer->handle()) == CURLM_OK) {
+        running_.emplace(transfer->handle(), transfer);
+        return;
+    }
+    transfer->end_with(HttpFailure::broken_off, "libcurl cannot be used");
+    free_slot(transfer->slots().get());
+}
+
+// It runs or waits no longer, whichever it did.
+void TransferLoop::leave(const std::shared_ptr<StreamedTransfer>& transfer) {
+    auto* slots = transfer->slots().get();
+    if (running_.erase(transfer->handle()) > 0) {
+        curl_multi_remove_handle(multi_.get(), transfer->handle());
+        free_slot(slots);
+    } else if (queued_.erase(transfer.get()) > 0) {
+        auto& waiting = slots->waiting();
+        waiting.erase(std::find(waiting.begin(), waiting.end(), transfer));
+    }
+}
+
+void TransferLoop::free_slot(ConnectionSlots* slots) {
+    if (slots == nullptr) return;
+    slots->give_back();
+    if (slots->waiting().empty() || !slots->take()) return;
+    const auto next = std::move(slots->waiting().front());
+    slots->waiting().pop_front();
+    queued_.erase(next.get());
+    perform(next);
+    if (next->dirty) next->notify();
+}
+
+void TransferLoop::take_ends() {
+    if (!multi_) return;
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+        if (message->msg != CURLMSG_DONE) continue;
+        const auto found = running_.find(message->easy_handle);
+        if (found == running_.end()) continue;
+        const auto transfer = found->second;
+        const auto code = message->data.result;
+        // First its slot is free, then its reader may know.
+        leave(transfer);
+        transfer->end(code);
+        transfer->notify();
+    }
+}
+
+void TransferLoop::look_at_time() {
+    const auto now_ns = clock_.steady_ns();
+    if (now_ns - looked_ns_ < kLookEveryNs) return;
+    looked_ns_ = now_ns;
+    struct Late {
+        std::shared_ptr<StreamedTransfer> transfer;
+        std::string_view why;
+    };
+    std::vector<Late> late;
+    for (const auto& [handle, transfer] : running_) {
+        const auto pace = transfer->pace(now_ns);
+        if (pace == StreamedTransfer::Pace::fine) continue;
+        const bool silent = pace == StreamedTransfer::Pace::silent;
+        late.push_back({transfer, silent ? "nothing came for too long" : "the answer is too slow"});
+    }
+    for (const auto& [key, transfer] : queued_) {
+        const auto patience_ns = std::chrono::nanoseconds{transfer->policy().idle_timeout}.count();
+        if (patience_ns == 0 || now_ns - transfer->queued_ns < patience_ns) continue;
+        late.push_back({transfer, "no connection became free"});
+    }
+    for (const auto& [transfer, why] : late) {
+        leave(transfer);
+        transfer->end_with(HttpFailure::too_slow, why);
+        transfer->notify();
+    }
+}
+
+void TransferLoop::notify_all() {
+    for (const auto& [handle, transfer] : running_) {
+        if (transfer->dirty) transfer->notify();
+    }
+}
+
+void TransferLoop::end_all() {
+    std::vector<Command> commands;
+    {
+        const std::lock_guard lock{mutex_};
+        ended_ = true;
+        commands.swap(commands_);
+    }
+    std::vector<std::shared_ptr<StreamedTransfer>> all;
+    for (const auto& [handle, transfer] : running_) {
+        curl_multi_remove_handle(multi_.get(), handle);
+        if (transfer->slots()) transfer->slots()->give_back();
+        all.push_back(transfer);
+    }
+    for (const auto& [key, transfer] : queued_) all.push_back(transfer);
+    for (const auto& command : commands) all.push_back(command.transfer);
+    running_.clear();
+    queued_.clear();
+    for (const auto& transfer : all) {
+        transfer->end_with(HttpFailure::stopped, "stopped");
+        if (transfer->slots()) transfer->slots()->waiting().clear();
+        transfer->notify();
+    }
+}
+
+}  // namespace orbitalreg::frontend
