@@ -4,7 +4,6 @@
 #include "base/random.h"
 #include "engine/remotes.h"
 #include "frontend/bootstrap.h"
-#include "frontend/upstreams.h"
 #include "store_opening.h"
 
 #include <boost/asio/use_future.hpp>
@@ -36,6 +35,12 @@ cas::IoChoice io_choice(frontend::IoBackend backend) noexcept {
 }
 
 const std::string kAuditHead = "audit/head";
+
+Awaitable<std::string> load_projects(engine::Projects* projects) {
+    const auto loaded = co_await projects->load();
+    if (loaded) co_return std::string{};
+    co_return "the repositories cannot be read: " + loaded.error().message;
+}
 
 Awaitable<void> stop_store(cas::Store* store) { co_await store->stop(); }
 
@@ -215,11 +220,8 @@ bool LocalRegistry::open_server(std::string& trouble) {
 bool LocalRegistry::start(std::string& trouble) {
     reactors_.start();
     const auto executor = reactors_.executors().front();
-    const auto loaded = asio::co_spawn(executor, projects_->load(), asio::use_future).get();
-    if (!loaded) {
-        trouble = "the repositories cannot be read: " + loaded.error().message;
-        return false;
-    }
+    trouble = asio::co_spawn(executor, load_projects(projects_.get()), asio::use_future).get();
+    if (!trouble.empty()) return false;
     if (config_.server.auth.on) {
         trouble = asio::co_spawn(executor,
                                  frontend::prepare_bootstrap(

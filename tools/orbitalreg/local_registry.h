@@ -14,6 +14,7 @@
 #include "frontend/audit.h"
 #include "frontend/config.h"
 #include "frontend/server.h"
+#include "frontend/upstreams.h"
 #include "reactors.h"
 
 #include <memory>
