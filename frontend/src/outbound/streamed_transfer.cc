@@ -24,9 +24,8 @@ static_assert(static_cast<std::size_t>(kReceiveSize) <= kTransferBufferSize - kR
 
 }  // namespace
 
-StreamedTransfer::StreamedTransfer(HttpRequest request, HttpPolicy policy,
-                                   std::shared_ptr<ConnectionSlots> slots)
-    : EasyTransfer{std::move(request), std::move(policy)}, slots_{std::move(slots)} {}
+StreamedTransfer::StreamedTransfer(HttpRequest request, HttpPolicy policy, SlotWish slot)
+    : EasyTransfer{std::move(request), std::move(policy)}, slot_{std::move(slot)} {}
 
 HttpTrouble StreamedTransfer::prepare_stream() {
     auto fault = prepare();

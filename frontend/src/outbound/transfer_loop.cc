@@ -14,17 +14,53 @@ constexpr std::int64_t kLookEveryNs = 100'000'000;
 
 }  // namespace
 
-bool ConnectionSlots::take() noexcept {
-    if (running_ >= running_max_) return false;
+ConnectionSlots::ConnectionSlots(std::size_t running_max, Gauge& running)
+    : running_max_{running_max},
+      bulk_max_{running_max < 2 ? running_max
+                                : running_max - std::max<std::size_t>(running_max / 8, 1)},
+      gauge_{running} {}
+
+bool ConnectionSlots::take(bool bulk) noexcept {
+    if (running_ >= running_max_ || (bulk && bulk_running_ >= bulk_max_)) return false;
     ++running_;
+    if (bulk) ++bulk_running_;
     gauge_.add(1);
     return true;
 }
 
-void ConnectionSlots::give_back() noexcept {
+void ConnectionSlots::give_back(bool bulk) noexcept {
     ORB_ASSERT(running_ > 0);
+    ORB_ASSERT(!bulk || bulk_running_ > 0);
     --running_;
+    if (bulk) --bulk_running_;
     gauge_.add(-1);
+}
+
+bool ConnectionSlots::wait(std::shared_ptr<StreamedTransfer> transfer) {
+    if (waiting_.size() + bulk_waiting_.size() >= kTransfersWaitingMax) return false;
+    auto& queue = waiting(transfer->slot().bulk);
+    queue.push_back(std::move(transfer));
+    return true;
+}
+
+void ConnectionSlots::forget(const std::shared_ptr<StreamedTransfer>& transfer) {
+    std::erase(waiting(transfer->slot().bulk), transfer);
+}
+
+void ConnectionSlots::forget_all() noexcept {
+    waiting_.clear();
+    bulk_waiting_.clear();
+}
+
+std::shared_ptr<StreamedTransfer> ConnectionSlots::take_next() {
+    for (const bool bulk : {false, true}) {
+        auto& queue = waiting(bulk);
+        if (queue.empty() || !take(bulk)) continue;
+        auto next = std::move(queue.front());
+        queue.pop_front();
+        return next;
+    }
+    return nullptr;
 }
 
 TransferLoop::TransferLoop(Clock& clock) : clock_{clock} {
@@ -119,14 +155,13 @@ void TransferLoop::admit(const std::shared_ptr<StreamedTransfer>& transfer) {
         transfer->end_with(std::move(fault));
         return;
     }
-    auto* slots = transfer->slots().get();
-    if (slots == nullptr || slots->take()) {
+    const auto& [slots, bulk] = transfer->slot();
+    if (!slots || slots->take(bulk)) {
         perform(transfer);
-    } else if (slots->waiting().size() >= kTransfersWaitingMax) {
+    } else if (!slots->wait(transfer)) {
         transfer->end_with(HttpFailure::too_slow, "too many requests wait for a connection");
     } else {
         transfer->queued_ns = clock_.steady_ns();
-        slots->waiting().push_back(transfer);
         queued_.emplace(transfer.get(), transfer);
     }
 }
@@ -138,27 +173,24 @@ void TransferLoop::perform(const std::shared_ptr<StreamedTransfer>& transfer) {
         return;
     }
     transfer->end_with(HttpFailure::broken_off, "libcurl cannot be used");
-    free_slot(transfer->slots().get());
+    free_slot(transfer->slot());
 }
 
 // It runs or waits no longer, whichever it did.
 void TransferLoop::leave(const std::shared_ptr<StreamedTransfer>& transfer) {
-    auto* slots = transfer->slots().get();
     if (running_.erase(transfer->handle()) > 0) {
         curl_multi_remove_handle(multi_.get(), transfer->handle());
-        free_slot(slots);
+        free_slot(transfer->slot());
     } else if (queued_.erase(transfer.get()) > 0) {
-        auto& waiting = slots->waiting();
-        waiting.erase(std::find(waiting.begin(), waiting.end(), transfer));
+        transfer->slot().slots->forget(transfer);
     }
 }
 
-void TransferLoop::free_slot(ConnectionSlots* slots) {
-    if (slots == nullptr) return;
-    slots->give_back();
-    if (slots->waiting().empty() || !slots->take()) return;
-    const auto next = std::move(slots->waiting().front());
-    slots->waiting().pop_front();
+void TransferLoop::free_slot(const SlotWish& slot) {
+    if (!slot.slots) return;
+    slot.slots->give_back(slot.bulk);
+    const auto next = slot.slots->take_next();
+    if (!next) return;
     queued_.erase(next.get());
     perform(next);
     if (next->dirty) next->notify();
@@ -223,7 +255,8 @@ void TransferLoop::end_all() {
     std::vector<std::shared_ptr<StreamedTransfer>> all;
     for (const auto& [handle, transfer] : running_) {
         curl_multi_remove_handle(multi_.get(), handle);
-        if (transfer->slots()) transfer->slots()->give_back();
+        const auto& [slots, bulk] = transfer->slot();
+        if (slots) slots->give_back(bulk);
         all.push_back(transfer);
     }
     for (const auto& [key, transfer] : queued_) all.push_back(transfer);
@@ -232,7 +265,7 @@ void TransferLoop::end_all() {
     queued_.clear();
     for (const auto& transfer : all) {
         transfer->end_with(HttpFailure::stopped, "stopped");
-        if (transfer->slots()) transfer->slots()->waiting().clear();
+        if (transfer->slot().slots) transfer->slot().slots->forget_all();
         transfer->notify();
     }
 }

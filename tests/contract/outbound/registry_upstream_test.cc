@@ -1,4 +1,5 @@
-// What an upstream is asked, what of its answers is believed, and who sees the credentials.
+// What an upstream is asked, what of its answers is believed, and who sees the credentials: DIST-PROXY-04 to DIST-PROXY-09
+// (DIST-PROXY-05, DIST-PROXY-06, DIST-PROXY-07, DIST-PROXY-08), DIST-PROXY-11, DIST-PROXY-17, DIST-PROXY-21; SEC-63, SEC-67.
 
 #include "outbound/registry_upstream.h"
 
@@ -421,7 +422,9 @@ TEST(RegistryUpstream, WhoCannotBeReachedIsUnavailableOrForbidden) {
     EXPECT_EQ(kind_of(settings), Kind::unavailable);
     settings.url = gone;
     EXPECT_EQ(kind_of(settings), Kind::unavailable);
+    // Where the name service does not answer, it is not waited for.
     settings.url = "http://no-such-host.invalid";
+    settings.connect_timeout_ms = 300;
     EXPECT_EQ(kind_of(settings), Kind::unavailable);
     settings = settings_for(hasty);
     settings.allow_networks.clear();
