@@ -52,8 +52,8 @@ public:
 
     // The loop's side.
     HttpTrouble prepare_stream();
-    // False: nothing was paused.
-    bool unpause();
+    // Goes on where it was paused.
+    void unpause(std::int64_t now_ns);
     // Ends it; the first end is the one that counts.
     void end(CURLcode code);
     void end_with(HttpFailure failure, std::string_view text);
@@ -61,8 +61,8 @@ public:
     bool ended() const;
     // Wakes the reader when there is something for it.
     void notify();
-    // It has a connection, or looks for one, from now on.
-    void begin(std::int64_t now_ns) noexcept { seen_ns_ = now_ns; }
+    // Its pace counts from here: it looks for a connection, or its reader has caught up.
+    void begin(std::int64_t now_ns) noexcept;
     // What time has done to it: looks at the bytes since the last call, or since it began.
     enum class Pace : std::uint8_t { fine, silent, slow };
     Pace pace(std::int64_t now_ns);

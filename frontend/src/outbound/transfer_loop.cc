@@ -139,7 +139,7 @@ void TransferLoop::obey(Command& command) {
             admit(transfer);
             break;
         case Kind::resume:
-            if (running_.contains(transfer->handle())) transfer->unpause();
+            if (running_.contains(transfer->handle())) transfer->unpause(clock_.steady_ns());
             break;
         case Kind::cancel:
             transfer->end_with(HttpFailure::stopped, "given up");
