@@ -62,6 +62,12 @@ const char* text_of(Errc error) noexcept {
             return "storage error";
         case Errc::unwritable:
             return "internal error: this cannot be stored, and nothing was changed";
+        case Errc::upstream_unavailable:
+            return "the upstream registry does not answer";
+        case Errc::upstream_untrusted:
+            return "the upstream registry sent what it must not";
+        case Errc::throttled:
+            return "the upstream registry wants to be left alone for a while";
         case Errc::stopped:
             return "shutting down";
         case Errc::unknown:

@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "engine/remotes.h"
 #include "frontend/bootstrap.h"
+#include "frontend/upstreams.h"
 #include "store_opening.h"
 
 #include <boost/asio/use_future.hpp>
@@ -88,9 +90,10 @@ engine::RegistryOptions registry_options(const frontend::Config& config) {
             declaration.members.push_back({member.group, member.name, role, member.patterns});
         }
         for (const auto& repository : project.repositories) {
-            declaration.repositories.push_back({repository.name, engine::RepositoryType::local,
+            declaration.repositories.push_back({repository.name, repository.type,
                                                 repository.sparse_index_allowed,
-                                                repository.open_to_all});
+                                                repository.open_to_all, repository.remote,
+                                                repository.members});
         }
         options.projects.push_back(std::move(declaration));
     }
@@ -173,8 +176,13 @@ bool LocalRegistry::open_server(std::string& trouble) {
     projects_ = std::make_unique<engine::Projects>(documents, system_random(), system_clock(),
                                                    options.projects, options.default_project);
     access_ = std::make_unique<engine::AccessControl>(*accounts_, *projects_, system_random());
+    outbound_ = frontend::make_outbound({system_clock(), log_, metrics_});
+    remotes_ = std::make_unique<engine::Remotes>(engine::RemotesEnvironment{
+        embedded_->registry_store(), documents, outbound_->factory(), system_clock(),
+        system_random(), log_, metrics_, options.limits});
     registry_ = std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(),
-                                                   log_, metrics_, options, projects_.get());
+                                                   log_, metrics_, options, projects_.get(),
+                                                   remotes_.get());
     frontend::ServerEnvironment environment{*registry_,
                                             embedded_->upkeep(),
                                             *access_,
@@ -207,6 +215,11 @@ bool LocalRegistry::open_server(std::string& trouble) {
 bool LocalRegistry::start(std::string& trouble) {
     reactors_.start();
     const auto executor = reactors_.executors().front();
+    const auto loaded = asio::co_spawn(executor, projects_->load(), asio::use_future).get();
+    if (!loaded) {
+        trouble = "the repositories cannot be read: " + loaded.error().message;
+        return false;
+    }
     if (config_.server.auth.on) {
         trouble = asio::co_spawn(executor,
                                  frontend::prepare_bootstrap(
@@ -309,12 +322,16 @@ void LocalRegistry::stop() {
         asio::co_spawn(reactors_.executors().front(), note_audit_head(this), asio::use_future)
             .wait();
     }
-    asio::co_spawn(reactors_.executors().front(), stop_store(&embedded_->store()), asio::use_future)
-        .wait();
+    const auto executor = reactors_.executors().front();
+    outbound_->stop();
+    asio::co_spawn(executor, remotes_->stop(), asio::use_future).wait();
+    asio::co_spawn(executor, stop_store(&embedded_->store()), asio::use_future).wait();
     reactors_.stop();
     server_.reset();
     if (audit_) audit_->stop();
     registry_.reset();
+    remotes_.reset();
+    outbound_.reset();
     access_.reset();
     projects_.reset();
     accounts_.reset();

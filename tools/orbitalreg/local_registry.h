@@ -64,6 +64,8 @@ private:
     std::unique_ptr<engine::Accounts> accounts_;
     std::unique_ptr<engine::Projects> projects_;
     std::unique_ptr<engine::AccessControl> access_;
+    std::unique_ptr<frontend::Outbound> outbound_;
+    std::unique_ptr<engine::Remotes> remotes_;
     std::unique_ptr<engine::Registry> registry_;
     std::unique_ptr<frontend::AuditLog> audit_;  // null: nothing is recorded
     std::uint64_t noted_seq_ = 0;

@@ -20,7 +20,7 @@
 #include "checkpoint/checkpoint_reader.h"
 #include "checkpoint/checkpoint_writer.h"
 #include "io/pacer.h"
-#include "lane/event.h"
+#include "base/event.h"
 #include "log/group.h"
 #include "log/sequencer.h"
 

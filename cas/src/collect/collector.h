@@ -11,7 +11,7 @@
 #include "collect/deletion_batch.h"
 #include "collect/grace.h"
 #include "collect/recent_deletions.h"
-#include "lane/event.h"
+#include "base/event.h"
 #include "lane/lanes.h"
 #include "log/commit_log.h"
 

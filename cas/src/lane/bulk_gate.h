@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "io/io_scheduler.h"
-#include "lane/event.h"
+#include "base/event.h"
 
 #include <cstdint>
 #include <deque>

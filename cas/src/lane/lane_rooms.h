@@ -11,7 +11,7 @@
 #include "io/buffer_pool.h"
 #include "lane/bulk_gate.h"
 #include "lane/clock_cache.h"
-#include "lane/event.h"
+#include "base/event.h"
 #include "lane/id_blocks.h"
 #include "lane/lane_files.h"
 #include "lane/lane_pool.h"

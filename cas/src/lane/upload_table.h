@@ -11,7 +11,7 @@
 #include "cas/walked_table.h"
 #include "index/blob_table.h"
 #include "lane/closed_uploads.h"
-#include "lane/event.h"
+#include "base/event.h"
 #include "lane/lane_records.h"
 
 #include <cstdint>

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "cas/store.h"
 #include "index/blob_table.h"
-#include "lane/event.h"
+#include "base/event.h"
 #include "log/group.h"
 #include "references/recount.h"
 

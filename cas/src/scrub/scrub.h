@@ -14,7 +14,7 @@
 #include "cas/store.h"
 #include "check/extent_check.h"
 #include "index/blob_table.h"
-#include "lane/event.h"
+#include "base/event.h"
 #include "log/commit_log.h"
 #include "scrub/damage_marks.h"
 #include "scrub/scrub_state.h"
