@@ -108,15 +108,15 @@ void TransferLoop::stop() noexcept {
 }
 
 void TransferLoop::run() {
-    while (take_commands()) {
+    // Without libcurl every transfer ends as it comes.
+    while (multi_ && take_commands()) {
         int still = 0;
-        if (multi_) curl_multi_perform(multi_.get(), &still);
+        curl_multi_perform(multi_.get(), &still);
         take_ends();
         look_at_time();
         notify_all();
         const bool busy = !running_.empty() || !queued_.empty();
-        if (multi_)
-            curl_multi_poll(multi_.get(), nullptr, 0, busy ? kPollMs : kPollIdleMs, nullptr);
+        curl_multi_poll(multi_.get(), nullptr, 0, busy ? kPollMs : kPollIdleMs, nullptr);
     }
     end_all();
 }
@@ -168,7 +168,7 @@ void TransferLoop::admit(const std::shared_ptr<StreamedTransfer>& transfer) {
 
 void TransferLoop::perform(const std::shared_ptr<StreamedTransfer>& transfer) {
     transfer->begin(clock_.steady_ns());
-    if (multi_ && curl_multi_add_handle(multi_.get(), transfer->handle()) == CURLM_OK) {
+    if (curl_multi_add_handle(multi_.get(), transfer->handle()) == CURLM_OK) {
         running_.emplace(transfer->handle(), transfer);
         return;
     }
@@ -197,7 +197,6 @@ void TransferLoop::free_slot(const SlotWish& slot) {
 }
 
 void TransferLoop::take_ends() {
-    if (!multi_) return;
     int left = 0;
     while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
         if (message->msg != CURLMSG_DONE) continue;

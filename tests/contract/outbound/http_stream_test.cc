@@ -198,6 +198,26 @@ TEST(HttpStream, NonsenseIsNoAnswer) {
     }
 }
 
+TEST(HttpStream, NothingIsDecompressed) {
+    for (const auto* fields :
+         {"Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: gzip\r\n",
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: deflate\r\n"}) {
+        ScriptedServer server{[fields](const SeenRequest&, ScriptedPeer& peer) {
+            peer.send(std::string{"HTTP/1.1 200 OK\r\n"} + fields + "\r\n0\r\n\r\n");
+            peer.close();
+        }};
+        Scene scene;
+        const auto opened = scene.open(server.url());
+        EXPECT_EQ(opened.trouble.failure, HttpFailure::broken_off) << opened.trouble.text;
+    }
+    ScriptedServer server{[](const SeenRequest& request, ScriptedPeer& peer) {
+        EXPECT_EQ(request.fields.count("accept-encoding"), 0U);
+        peer.answer(200, "as it came", "Content-Encoding: gzip\r\n");
+    }};
+    Scene scene;
+    EXPECT_EQ(rest(scene.open(server.url())).bytes, "as it came");
+}
+
 TEST(HttpStream, BoundsTheHead) {
     ScriptedServer server{[](const SeenRequest&, ScriptedPeer& peer) {
         peer.answer(200, "", "X: " + std::string(70'000, 'x') + "\r\n");
