@@ -12,7 +12,9 @@
 #include <boost/asio/write.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <map>
@@ -64,10 +66,31 @@ public:
         socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_both, ec);
         closed_ = true;
     }
+    // Passes on whatever comes, both ways, until one side ends: a proxy's CONNECT.
+    void tunnel_to(std::uint16_t port) {
+        boost::asio::ip::tcp::socket other{socket_.get_executor()};
+        boost::system::error_code ec;
+        other.connect({boost::asio::ip::address_v4::loopback(), port}, ec);
+        std::thread back{[this, &other] { pump(other, socket_); }};
+        pump(socket_, other);
+        back.join();
+        closed_ = true;
+    }
     bool closed() const { return closed_; }
     std::uint64_t sent_bytes() const { return sent_bytes_; }
 
 private:
+    static void pump(boost::asio::ip::tcp::socket& from, boost::asio::ip::tcp::socket& to) {
+        std::array<char, 4096> room{};
+        for (boost::system::error_code ec; !ec;) {
+            const auto bytes = from.read_some(boost::asio::buffer(room), ec);
+            if (!ec) boost::asio::write(to, boost::asio::buffer(room.data(), bytes), ec);
+        }
+        boost::system::error_code ignored;
+        from.shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
+        to.shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
+    }
+
     boost::asio::ip::tcp::socket& socket_;
     bool closed_ = false;
     std::uint64_t sent_bytes_ = 0;

@@ -23,6 +23,13 @@ unsigned status_of_line(std::string_view line) noexcept {
     return static_cast<unsigned>(parse_decimal(line.substr(blank + 1, 3)).value_or(0));
 }
 
+// libcurl would undo it, asked or not.
+bool has_foreign_encoding(const std::vector<HttpHeader>& headers) noexcept {
+    return std::any_of(headers.begin(), headers.end(), [](const HttpHeader& field) {
+        return field.name == "transfer-encoding" && !equals_ignoring_case(field.value, "chunked");
+    });
+}
+
 HttpFailure failure_of(CURLcode code) noexcept {
     switch (code) {
         case CURLE_COULDNT_RESOLVE_HOST:
@@ -113,6 +120,8 @@ bool EasyTransfer::take_header_line(std::string_view line) {
     if (line.empty()) {
         if (status_ < 200) return true;
         head_taken_ = true;
+        encoded_ = has_foreign_encoding(headers_);
+        if (encoded_) return false;
         take_head();
         return true;
     }
@@ -261,6 +270,8 @@ HttpTrouble EasyTransfer::outcome_of(CURLcode code) const {
         return trouble(HttpFailure::broken_off, "the answer ends within its head");
     if (code == CURLE_OK) return {};
     if (head_too_large_) return trouble(HttpFailure::too_large, "the answer's head is too large");
+    if (encoded_)
+        return trouble(HttpFailure::broken_off, "the answer is encoded as nobody asked for");
     // Where one of several addresses was refused and the others did not answer, the refusal is what an operator must know.
     const bool refused = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK;
     if (refused && !refused_address_.empty())

@@ -79,6 +79,7 @@ private:
     bool prepared_ = true;
     bool head_too_large_ = false;
     bool head_taken_ = false;
+    bool encoded_ = false;  // in a way other than chunked
     std::size_t head_bytes_ = 0;
     unsigned status_ = 0;
     std::vector<HttpHeader> headers_;

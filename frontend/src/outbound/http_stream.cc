@@ -19,9 +19,9 @@ HttpTrouble refused_redirect(const HttpRequest& request, std::string_view fault)
 
 // One hop.
 Awaitable<OpenedStream> open_hop(std::shared_ptr<TransferLoop> loop, HttpRequest request,
-                                 HttpPolicy policy, std::shared_ptr<ConnectionSlots> slots) {
+                                 HttpPolicy policy, SlotWish slot) {
     auto transfer =
-        std::make_shared<StreamedTransfer>(std::move(request), std::move(policy), std::move(slots));
+        std::make_shared<StreamedTransfer>(std::move(request), std::move(policy), std::move(slot));
     OpenedStream opened;
     opened.stream = std::make_unique<HttpStream>(loop, transfer);
     loop->start(transfer);
@@ -72,10 +72,10 @@ Awaitable<void> HttpStream::drain() {
 }
 
 Awaitable<OpenedStream> open_stream(std::shared_ptr<TransferLoop> loop, HttpRequest request,
-                                    HttpPolicy policy, std::shared_ptr<ConnectionSlots> slots) {
+                                    HttpPolicy policy, SlotWish slot) {
     const auto redirects_max = std::min(policy.redirects_max, kHttpRedirectsMax);
     for (std::uint32_t hops = 0;; ++hops) {
-        auto opening = open_hop(loop, request, policy, slots);
+        auto opening = open_hop(loop, request, policy, slot);
         auto opened = co_await std::move(opening);
         if (!opened.stream || redirects_max == 0 || !is_redirect(request, opened.stream->status()))
             co_return opened;

@@ -53,8 +53,8 @@ struct OpenedStream {
     HttpTrouble trouble;  // why there is none
 };
 
-// Answers when the head of the last answer is there, whatever its status. `slots` may be null.
+// Answers when the head of the last answer is there, whatever its status.
 Awaitable<OpenedStream> open_stream(std::shared_ptr<TransferLoop> loop, HttpRequest request,
-                                    HttpPolicy policy, std::shared_ptr<ConnectionSlots> slots);
+                                    HttpPolicy policy, SlotWish slot);
 
 }  // namespace orbitalreg::frontend

@@ -153,7 +153,7 @@ UpstreamResult<T> RegistryUpstream::counted(UpstreamResult<T> result) {
     }
     metrics_->count(&result.error());
     const auto& failure = result.error();
-    if (failure.kind == Kind::untrusted || failure.kind == Kind::denied) {
+    if (failure.kind == Kind::untrusted) {
         log_.warn("upstream not followed",
                   {{"remote", place_->remote()}, {"trouble", failure.message}});
     }
@@ -169,7 +169,8 @@ Awaitable<RegistryUpstream::Opened> RegistryUpstream::ask(ImageName name, Questi
         const auto used = std::move(authorization).value();
         HttpRequest request{question.method, question.url, question.headers, {}};
         if (!used.empty()) request.headers.push_back({"Authorization", used});
-        auto opening = open_stream(loop_, std::move(request), place_->policy(), slots_);
+        auto opening = open_stream(loop_, std::move(request), place_->policy(),
+                                   SlotWish{slots_, question.bulk});
         auto opened = co_await std::move(opening);
         if (!opened.stream)
             co_return fail_upstream(frontend::failure_of(std::move(opened.trouble)));
@@ -282,7 +283,7 @@ Awaitable<UpstreamResult<std::optional<std::uint64_t>>> RegistryUpstream::look_a
 
 Awaitable<UpstreamResult<std::unique_ptr<engine::UpstreamTransfer>>> RegistryUpstream::begin_blob(
     ImageName name, Digest digest, std::uint64_t offset) {
-    Question question{"GET", place_->url_of(name, blob_tail(digest)), {as_it_is()}};
+    Question question{"GET", place_->url_of(name, blob_tail(digest)), {as_it_is()}, true};
     if (offset > 0) question.headers.push_back({"Range", "bytes=" + std::to_string(offset) + '-'});
     auto asking = ask(std::move(name), std::move(question));
     auto answer = co_await std::move(asking);

@@ -70,6 +70,7 @@ private:
         std::string method = "GET";
         std::string url;
         std::vector<HttpHeader> headers{};
+        bool bulk = false;
     };
     using Opened = UpstreamResult<std::unique_ptr<HttpStream>>;
 

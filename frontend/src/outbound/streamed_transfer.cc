@@ -24,9 +24,8 @@ static_assert(static_cast<std::size_t>(kReceiveSize) <= kTransferBufferSize - kR
 
 }  // namespace
 
-StreamedTransfer::StreamedTransfer(HttpRequest request, HttpPolicy policy,
-                                   std::shared_ptr<ConnectionSlots> slots)
-    : EasyTransfer{std::move(request), std::move(policy)}, slots_{std::move(slots)} {}
+StreamedTransfer::StreamedTransfer(HttpRequest request, HttpPolicy policy, SlotWish slot)
+    : EasyTransfer{std::move(request), std::move(policy)}, slot_{std::move(slot)} {}
 
 HttpTrouble StreamedTransfer::prepare_stream() {
     auto fault = prepare();
@@ -100,15 +99,15 @@ bool StreamedTransfer::ended() const {
     return end_.has_value();
 }
 
-bool StreamedTransfer::unpause() {
+void StreamedTransfer::unpause(std::int64_t now_ns) {
     {
         const std::lock_guard lock{mutex_};
-        if (!paused_) return false;
+        if (!paused_) return;
         paused_ = false;
     }
+    begin(now_ns);
     // What libcurl held back comes through take_body() within this call.
     curl_easy_pause(handle(), CURLPAUSE_CONT);
-    return true;
 }
 
 bool StreamedTransfer::has_news() const {
@@ -214,6 +213,14 @@ Awaitable<StreamPiece> StreamedTransfer::read(MutableByteView room, TransferLoop
     co_return piece;
 }
 
+void StreamedTransfer::begin(std::int64_t now_ns) noexcept {
+    seen_ns_ = now_ns;
+    seen_bytes_ = taken_bytes_;
+    silent_ns_ = 0;
+    window_ns_ = 0;
+    window_bytes_ = 0;
+}
+
 StreamedTransfer::Pace StreamedTransfer::pace(std::int64_t now_ns) {
     const auto idle_ns = policy().idle_timeout.count() * kNsPerMs;
     const auto passed_ns = now_ns - seen_ns_;
@@ -228,12 +235,7 @@ StreamedTransfer::Pace StreamedTransfer::pace(std::int64_t now_ns) {
         in_body = head_ready_;
     }
     if (idle_ns == 0) return Pace::fine;
-    if (paused) {  // it is the reader who is slow
-        silent_ns_ = 0;
-        window_ns_ = 0;
-        window_bytes_ = 0;
-        return Pace::fine;
-    }
+    if (paused) return Pace::fine;  // it is the reader who is slow
     silent_ns_ = bytes > 0 ? 0 : silent_ns_ + passed_ns;
     if (silent_ns_ >= idle_ns) return Pace::silent;
     if (!in_body) return Pace::fine;

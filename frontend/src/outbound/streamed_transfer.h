@@ -23,6 +23,12 @@ namespace orbitalreg::frontend {
 class ConnectionSlots;
 class TransferLoop;
 
+// Which slots a transfer takes one of; null: none. `bulk`: it may last, as a blob does.
+struct SlotWish {
+    std::shared_ptr<ConnectionSlots> slots{};
+    bool bulk = false;
+};
+
 struct StreamPiece {
     std::size_t bytes = 0;  // 0 without trouble: the end
     HttpTrouble trouble;
@@ -31,9 +37,7 @@ struct StreamPiece {
 class StreamedTransfer final : public EasyTransfer,
                                public std::enable_shared_from_this<StreamedTransfer> {
 public:
-    // `slots` may be null: then it takes none.
-    StreamedTransfer(HttpRequest request, HttpPolicy policy,
-                     std::shared_ptr<ConnectionSlots> slots);
+    StreamedTransfer(HttpRequest request, HttpPolicy policy, SlotWish slot);
 
     // The reader's side. One wait at a time.
     Awaitable<void> wait_for_head();
@@ -48,8 +52,8 @@ public:
 
     // The loop's side.
     HttpTrouble prepare_stream();
-    // False: nothing was paused.
-    bool unpause();
+    // Goes on where it was paused.
+    void unpause(std::int64_t now_ns);
     // Ends it; the first end is the one that counts.
     void end(CURLcode code);
     void end_with(HttpFailure failure, std::string_view text);
@@ -57,12 +61,12 @@ public:
     bool ended() const;
     // Wakes the reader when there is something for it.
     void notify();
-    // It has a connection, or looks for one, from now on.
-    void begin(std::int64_t now_ns) noexcept { seen_ns_ = now_ns; }
+    // Its pace counts from here: it looks for a connection, or its reader has caught up.
+    void begin(std::int64_t now_ns) noexcept;
     // What time has done to it: looks at the bytes since the last call, or since it began.
     enum class Pace : std::uint8_t { fine, silent, slow };
     Pace pace(std::int64_t now_ns);
-    const std::shared_ptr<ConnectionSlots>& slots() const noexcept { return slots_; }
+    const SlotWish& slot() const noexcept { return slot_; }
     std::int64_t queued_ns = 0;  // since when it waits for a slot; of the loop alone
     bool dirty = false;          // something is new for the reader; of the loop alone
 
@@ -77,7 +81,7 @@ private:
     Awaitable<void> wait();
     void wait_or(Wake wake);
 
-    const std::shared_ptr<ConnectionSlots> slots_;
+    const SlotWish slot_;
 
     mutable std::mutex mutex_;
     bool head_ready_ = false;

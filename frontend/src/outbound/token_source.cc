@@ -160,7 +160,7 @@ Awaitable<UpstreamResult<GivenToken>> TokenSource::ask_service(std::shared_ptr<T
     policy.redirects_max = 0;
     auto request = source->token_request(scope, wish);
     auto opening =
-        open_stream(source->loop_, std::move(request), std::move(policy), source->slots_);
+        open_stream(source->loop_, std::move(request), std::move(policy), SlotWish{source->slots_});
     auto opened = co_await std::move(opening);
     if (!opened.stream) co_return engine::fail_upstream(failure_of(std::move(opened.trouble)));
     auto& stream = *opened.stream;

@@ -14,17 +14,53 @@ constexpr std::int64_t kLookEveryNs = 100'000'000;
 
 }  // namespace
 
-bool ConnectionSlots::take() noexcept {
-    if (running_ >= running_max_) return false;
+ConnectionSlots::ConnectionSlots(std::size_t running_max, Gauge& running)
+    : running_max_{running_max},
+      bulk_max_{running_max < 2 ? running_max
+                                : running_max - std::max<std::size_t>(running_max / 8, 1)},
+      gauge_{running} {}
+
+bool ConnectionSlots::take(bool bulk) noexcept {
+    if (running_ >= running_max_ || (bulk && bulk_running_ >= bulk_max_)) return false;
     ++running_;
+    if (bulk) ++bulk_running_;
     gauge_.add(1);
     return true;
 }
 
-void ConnectionSlots::give_back() noexcept {
+void ConnectionSlots::give_back(bool bulk) noexcept {
     ORB_ASSERT(running_ > 0);
+    ORB_ASSERT(!bulk || bulk_running_ > 0);
     --running_;
+    if (bulk) --bulk_running_;
     gauge_.add(-1);
+}
+
+bool ConnectionSlots::wait(std::shared_ptr<StreamedTransfer> transfer) {
+    if (waiting_.size() + bulk_waiting_.size() >= kTransfersWaitingMax) return false;
+    auto& queue = waiting(transfer->slot().bulk);
+    queue.push_back(std::move(transfer));
+    return true;
+}
+
+void ConnectionSlots::forget(const std::shared_ptr<StreamedTransfer>& transfer) {
+    std::erase(waiting(transfer->slot().bulk), transfer);
+}
+
+void ConnectionSlots::forget_all() noexcept {
+    waiting_.clear();
+    bulk_waiting_.clear();
+}
+
+std::shared_ptr<StreamedTransfer> ConnectionSlots::take_next() {
+    for (const bool bulk : {false, true}) {
+        auto& queue = waiting(bulk);
+        if (queue.empty() || !take(bulk)) continue;
+        auto next = std::move(queue.front());
+        queue.pop_front();
+        return next;
+    }
+    return nullptr;
 }
 
 TransferLoop::TransferLoop(Clock& clock) : clock_{clock} {
@@ -72,15 +108,15 @@ void TransferLoop::stop() noexcept {
 }
 
 void TransferLoop::run() {
-    while (take_commands()) {
+    // Without libcurl every transfer ends as it comes.
+    while (multi_ && take_commands()) {
         int still = 0;
-        if (multi_) curl_multi_perform(multi_.get(), &still);
+        curl_multi_perform(multi_.get(), &still);
         take_ends();
         look_at_time();
         notify_all();
         const bool busy = !running_.empty() || !queued_.empty();
-        if (multi_)
-            curl_multi_poll(multi_.get(), nullptr, 0, busy ? kPollMs : kPollIdleMs, nullptr);
+        curl_multi_poll(multi_.get(), nullptr, 0, busy ? kPollMs : kPollIdleMs, nullptr);
     }
     end_all();
 }
@@ -103,7 +139,7 @@ void TransferLoop::obey(Command& command) {
             admit(transfer);
             break;
         case Kind::resume:
-            if (running_.contains(transfer->handle())) transfer->unpause();
+            if (running_.contains(transfer->handle())) transfer->unpause(clock_.steady_ns());
             break;
         case Kind::cancel:
             transfer->end_with(HttpFailure::stopped, "given up");
@@ -119,53 +155,48 @@ void TransferLoop::admit(const std::shared_ptr<StreamedTransfer>& transfer) {
         transfer->end_with(std::move(fault));
         return;
     }
-    auto* slots = transfer->slots().get();
-    if (slots == nullptr || slots->take()) {
+    const auto& [slots, bulk] = transfer->slot();
+    if (!slots || slots->take(bulk)) {
         perform(transfer);
-    } else if (slots->waiting().size() >= kTransfersWaitingMax) {
+    } else if (!slots->wait(transfer)) {
         transfer->end_with(HttpFailure::too_slow, "too many requests wait for a connection");
     } else {
         transfer->queued_ns = clock_.steady_ns();
-        slots->waiting().push_back(transfer);
         queued_.emplace(transfer.get(), transfer);
     }
 }
 
 void TransferLoop::perform(const std::shared_ptr<StreamedTransfer>& transfer) {
     transfer->begin(clock_.steady_ns());
-    if (multi_ && curl_multi_add_handle(multi_.get(), transfer->handle()) == CURLM_OK) {
+    if (curl_multi_add_handle(multi_.get(), transfer->handle()) == CURLM_OK) {
         running_.emplace(transfer->handle(), transfer);
         return;
     }
     transfer->end_with(HttpFailure::broken_off, "libcurl cannot be used");
-    free_slot(transfer->slots().get());
+    free_slot(transfer->slot());
 }
 
 // It runs or waits no longer, whichever it did.
 void TransferLoop::leave(const std::shared_ptr<StreamedTransfer>& transfer) {
-    auto* slots = transfer->slots().get();
     if (running_.erase(transfer->handle()) > 0) {
         curl_multi_remove_handle(multi_.get(), transfer->handle());
-        free_slot(slots);
+        free_slot(transfer->slot());
     } else if (queued_.erase(transfer.get()) > 0) {
-        auto& waiting = slots->waiting();
-        waiting.erase(std::find(waiting.begin(), waiting.end(), transfer));
+        transfer->slot().slots->forget(transfer);
     }
 }
 
-void TransferLoop::free_slot(ConnectionSlots* slots) {
-    if (slots == nullptr) return;
-    slots->give_back();
-    if (slots->waiting().empty() || !slots->take()) return;
-    const auto next = std::move(slots->waiting().front());
-    slots->waiting().pop_front();
+void TransferLoop::free_slot(const SlotWish& slot) {
+    if (!slot.slots) return;
+    slot.slots->give_back(slot.bulk);
+    const auto next = slot.slots->take_next();
+    if (!next) return;
     queued_.erase(next.get());
     perform(next);
     if (next->dirty) next->notify();
 }
 
 void TransferLoop::take_ends() {
-    if (!multi_) return;
     int left = 0;
     while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
         if (message->msg != CURLMSG_DONE) continue;
@@ -223,7 +254,8 @@ void TransferLoop::end_all() {
     std::vector<std::shared_ptr<StreamedTransfer>> all;
     for (const auto& [handle, transfer] : running_) {
         curl_multi_remove_handle(multi_.get(), handle);
-        if (transfer->slots()) transfer->slots()->give_back();
+        const auto& [slots, bulk] = transfer->slot();
+        if (slots) slots->give_back(bulk);
         all.push_back(transfer);
     }
     for (const auto& [key, transfer] : queued_) all.push_back(transfer);
@@ -232,7 +264,7 @@ void TransferLoop::end_all() {
     queued_.clear();
     for (const auto& transfer : all) {
         transfer->end_with(HttpFailure::stopped, "stopped");
-        if (transfer->slots()) transfer->slots()->waiting().clear();
+        if (transfer->slot().slots) transfer->slot().slots->forget_all();
         transfer->notify();
     }
 }

@@ -22,22 +22,33 @@ namespace orbitalreg::frontend {
 inline constexpr long kConnectionsKeptMax = 256;
 inline constexpr std::size_t kTransfersWaitingMax = 1024;  // for a slot, of one upstream
 
-// ConnectionSlots bounds how many transfers of one upstream run at once; the others wait in their order (REL-22). Changed by the
-// loop's thread alone.
+// ConnectionSlots bounds how many transfers of one upstream run at once; the others wait in their order (REL-22). An eighth is
+// kept from bulk, so that blobs on their way to slow clients keep nobody from asking for a manifest. Changed by the loop's
+// thread alone.
 class ConnectionSlots {
 public:
-    ConnectionSlots(std::size_t running_max, Gauge& running)
-        : running_max_{running_max}, gauge_{running} {}
+    ConnectionSlots(std::size_t running_max, Gauge& running);
 
-    bool take() noexcept;
-    void give_back() noexcept;
-    std::deque<std::shared_ptr<StreamedTransfer>>& waiting() noexcept { return waiting_; }
+    bool take(bool bulk) noexcept;
+    void give_back(bool bulk) noexcept;
+    // False: too many wait.
+    bool wait(std::shared_ptr<StreamedTransfer> transfer);
+    void forget(const std::shared_ptr<StreamedTransfer>& transfer);
+    void forget_all() noexcept;
+    // Who is next and has taken a slot; null: nobody can.
+    std::shared_ptr<StreamedTransfer> take_next();
 
 private:
+    using Waiting = std::deque<std::shared_ptr<StreamedTransfer>>;
+    Waiting& waiting(bool bulk) noexcept { return bulk ? bulk_waiting_ : waiting_; }
+
     const std::size_t running_max_;
+    const std::size_t bulk_max_;
     Gauge& gauge_;
     std::size_t running_ = 0;
-    std::deque<std::shared_ptr<StreamedTransfer>> waiting_;
+    std::size_t bulk_running_ = 0;
+    Waiting waiting_;
+    Waiting bulk_waiting_;
 };
 
 class TransferLoop {
@@ -69,7 +80,7 @@ private:
     void admit(const std::shared_ptr<StreamedTransfer>& transfer);
     void perform(const std::shared_ptr<StreamedTransfer>& transfer);
     void leave(const std::shared_ptr<StreamedTransfer>& transfer);
-    void free_slot(ConnectionSlots* slots);
+    void free_slot(const SlotWish& slot);
     void take_ends();
     void look_at_time();
     void notify_all();

@@ -1,4 +1,5 @@
-// Answers that are read as they come: back-pressure, time, the end in all its forms, redirects and proxies.
+// Answers that are read as they come: back-pressure, time, the end in all its forms, redirects and proxies: DIST-PROXY-10,
+// SEC-62, SEC-64, SEC-67.
 
 #include "outbound/http_stream.h"
 
@@ -48,13 +49,13 @@ struct Scene {
     TestClock clock;
     std::shared_ptr<TransferLoop> loop = std::make_shared<TransferLoop>(clock);
     HttpPolicy policy = open_policy();
-    std::shared_ptr<ConnectionSlots> slots{};
+    SlotWish slot{};
 
     Awaitable<OpenedStream> opening(std::string url, std::vector<HttpHeader> headers = {}) {
         HttpRequest request;
         request.url = std::move(url);
         request.headers = std::move(headers);
-        return open_stream(loop, std::move(request), policy, slots);
+        return open_stream(loop, std::move(request), policy, slot);
     }
     OpenedStream open(std::string url, std::vector<HttpHeader> headers = {}) {
         return run(opening(std::move(url), std::move(headers)));
@@ -195,6 +196,26 @@ TEST(HttpStream, NonsenseIsNoAnswer) {
         EXPECT_FALSE(opened.stream);
         EXPECT_EQ(opened.trouble.failure, HttpFailure::broken_off) << opened.trouble.text;
     }
+}
+
+TEST(HttpStream, NothingIsDecompressed) {
+    for (const auto* fields :
+         {"Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: gzip\r\n",
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: deflate\r\n"}) {
+        ScriptedServer server{[fields](const SeenRequest&, ScriptedPeer& peer) {
+            peer.send(std::string{"HTTP/1.1 200 OK\r\n"} + fields + "\r\n0\r\n\r\n");
+            peer.close();
+        }};
+        Scene scene;
+        const auto opened = scene.open(server.url());
+        EXPECT_EQ(opened.trouble.failure, HttpFailure::broken_off) << opened.trouble.text;
+    }
+    ScriptedServer server{[](const SeenRequest& request, ScriptedPeer& peer) {
+        EXPECT_EQ(request.fields.count("accept-encoding"), 0U);
+        peer.answer(200, "as it came", "Content-Encoding: gzip\r\n");
+    }};
+    Scene scene;
+    EXPECT_EQ(rest(scene.open(server.url())).bytes, "as it came");
 }
 
 TEST(HttpStream, BoundsTheHead) {
@@ -370,7 +391,7 @@ TEST(HttpStream, WaitsForASlot) {
     }};
     Scene scene;
     Gauge running;
-    scene.slots = std::make_shared<ConnectionSlots>(2, running);
+    scene.slot.slots = std::make_shared<ConnectionSlots>(2, running);
     asio::io_context context;
     std::array<OpenedStream, 6> all;
     for (auto& opened : all)
@@ -394,7 +415,7 @@ TEST(HttpStream, WaitsForASlot) {
 TEST(HttpStream, WhoWaitsTooLongForASlotGoes) {
     Scene scene;
     Gauge running;
-    scene.slots = std::make_shared<ConnectionSlots>(1, running);
+    scene.slot.slots = std::make_shared<ConnectionSlots>(1, running);
     ScriptedServer server{[](const SeenRequest&, ScriptedPeer& peer) {
         const std::string block(64_KiB, 'x');
         peer.send(kEndlessHead);
@@ -415,6 +436,30 @@ TEST(HttpStream, WhoWaitsTooLongForASlotGoes) {
     context.run();
     EXPECT_EQ(second.trouble.failure, HttpFailure::too_slow) << second.trouble.text;
     EXPECT_EQ(server.connections(), 1);
+}
+
+TEST(HttpStream, BlobsLeaveASlotForQuestions) {
+    Scene scene;
+    Gauge running;
+    scene.slot.slots = std::make_shared<ConnectionSlots>(2, running);
+    ScriptedServer server{[](const SeenRequest& request, ScriptedPeer& peer) {
+        if (request.target == "/manifest") return peer.answer(200, "manifest");
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin");
+        peer.wait_for_close();
+    }};
+    scene.slot.bulk = true;
+    auto first = scene.open(server.url("/first"));
+    ASSERT_TRUE(first.stream) << first.trouble.text;
+    asio::io_context context;
+    OpenedStream second;
+    asio::co_spawn(context, open_into(&scene, server.url("/second"), &second), asio::detached);
+    context.poll();
+    scene.slot.bulk = false;
+    EXPECT_EQ(rest(scene.open(server.url("/manifest"))).bytes, "manifest");
+    EXPECT_EQ(server.seen().size(), 2U);
+    first.stream.reset();
+    context.run();
+    EXPECT_TRUE(second.stream) << second.trouble.text;
 }
 
 TEST(HttpStream, RedirectsLeaveCredentialsBehindAndKeepTheRange) {

@@ -1,4 +1,5 @@
-// What an upstream is asked, what of its answers is believed, and who sees the credentials.
+// What an upstream is asked, what of its answers is believed, and who sees the credentials: DIST-PROXY-04 to DIST-PROXY-09
+// (DIST-PROXY-05, DIST-PROXY-06, DIST-PROXY-07, DIST-PROXY-08), DIST-PROXY-11, DIST-PROXY-17, DIST-PROXY-21; SEC-63, SEC-67.
 
 #include "outbound/registry_upstream.h"
 
@@ -428,7 +429,8 @@ TEST(RegistryUpstream, WhoCannotBeReachedIsUnavailableOrForbidden) {
     EXPECT_EQ(kind_of(settings), Kind::untrusted);
     settings.allow_networks = {"127.0.0.0/8"};
     settings.url = "https://127.0.0.1:" + hasty.port();
-    EXPECT_EQ(kind_of(settings), Kind::unavailable) << "no TLS there";
+    settings.connect_timeout_ms = 200;
+    EXPECT_EQ(kind_of(settings), Kind::unavailable) << "nobody there speaks TLS";
 }
 
 TEST(RegistryUpstream, BlobsAreLookedAtWithoutTheirBytes) {

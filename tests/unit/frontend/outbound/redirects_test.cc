@@ -1,4 +1,4 @@
-// Where a redirect leads, and what goes along (SEC-64).
+// Where a redirect leads, and what goes along (SEC-64, DIST-PROXY-10).
 
 #include "outbound/redirects.h"
 

@@ -1,4 +1,4 @@
-// Lists of tags and token answers, as upstreams give them.
+// Lists of tags and token answers, as upstreams give them (DIST-PROXY-09).
 
 #include "outbound/tag_page.h"
 
@@ -58,7 +58,7 @@ TEST(TokenAnswer, TakesTheTokenAndItsLife) {
         {R"({"token":"t","expires_in":99999999})", "t", 86'400},
         {R"({"token":"t","expires_in":300,"issued_at":"2023-11-14T22:12:20Z"})", "t", 240},
         {R"({"token":"t","expires_in":300,"issued_at":"2023-11-14T22:12:20.123456789Z"})", "t",
-         300},
+         241},
         {R"({"token":"t","expires_in":300,"issued_at":"2023-11-14T20:00:00Z"})", "t", 300},
         {R"({"token":"t","expires_in":300,"issued_at":"2033-11-14T20:00:00Z"})", "t", 300},
     };

@@ -1,4 +1,4 @@
-// URLs of upstreams, Docker Hub's many names, and who may be asked for a token (SEC-63).
+// URLs of upstreams, Docker Hub's many names, and who may be asked for a token (SEC-63, DIST-PROXY-03).
 
 #include "outbound/upstream_place.h"
 
