@@ -30,11 +30,11 @@ json::object to_object(const engine::RepositorySettings& settings) {
     if (settings.open_to_all) object["public"] = *settings.open_to_all;
     if (settings.remote) {
         object["type"] = "remote";
-        object["remote"] = to_object(*settings.remote);
+        object["remote"] = to_json(*settings.remote);
     }
     if (settings.members) {
         object["type"] = "virtual";
-        object["virtual"] = to_object(*settings.members);
+        object["virtual"] = to_json(*settings.members);
     }
     return object;
 }

@@ -129,7 +129,7 @@ std::string read_member(const json::value& value, engine::VirtualMember& member)
 
 }  // namespace
 
-json::object to_object(const engine::RemoteSettings& remote) {
+json::object to_json(const engine::RemoteSettings& remote) {
     json::object object{{"url", remote.url},
                         {"username", remote.username},
                         {"password_set", !remote.password.empty()},
@@ -188,7 +188,7 @@ std::string read_remote(const json::object& object, engine::RemoteSettings& remo
     return check_remote(remote);
 }
 
-json::object to_object(const engine::VirtualSettings& settings) {
+json::object to_json(const engine::VirtualSettings& settings) {
     json::array members;
     for (const auto& member : settings.members) {
         json::array rewrite;

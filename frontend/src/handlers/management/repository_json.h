@@ -10,8 +10,8 @@
 namespace orbitalreg::frontend {
 
 // A password is never shown, only whether there is one.
-boost::json::object to_object(const engine::RemoteSettings& remote);
-boost::json::object to_object(const engine::VirtualSettings& settings);
+boost::json::object to_json(const engine::RemoteSettings& remote);
+boost::json::object to_json(const engine::VirtualSettings& settings);
 // Changes what `object` names. What is wrong with it, or nothing.
 std::string read_remote(const boost::json::object& object, engine::RemoteSettings& remote);
 std::string read_virtual(const boost::json::object& object, engine::VirtualSettings& settings);
