@@ -26,6 +26,7 @@ import pathlib
 import re
 import threading
 import time
+import urllib.parse
 
 from raw_http_server import Cut, HttpListener, Pace
 from registry_client import OCI_INDEX, OCI_MANIFEST, OCTETS, descriptor, digest_of, image_index, image_manifest
@@ -126,6 +127,10 @@ class Seen:
     ended: float = 0.0
     outcome: str = "open"  # whole, cut, left
 
+    @property
+    def scopes(self):
+        return [value for key, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(self.target).query) if key == "scope"]
+
     def __str__(self):
         shown = f"{self.where:8} {self.method:4} {self.target[:120]:60} -> {self.status} {self.bytes_sent} bytes, {self.outcome}"
         told = [f"authorization {self.authorization or 'none'}"] + (["cookie"] if self.cookie else [])
@@ -221,6 +226,10 @@ class Holder:
             else:
                 self.add_blob(name, content)
         return self.add_manifest(name, layout.read_blob(wanted["digest"]), wanted["mediaType"], tag)
+
+    def size_of(self, image):
+        """Bytes of all its blobs."""
+        return sum(self.bodies[digest].size for digest in image.blobs)
 
     def remove_tag(self, name, tag):
         del self.under(name).manifests[tag]
