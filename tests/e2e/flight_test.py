@@ -41,6 +41,8 @@ UNDERWAY_BYTES = 2 * MEBIBYTE
 UNDURABLE_BYTES = 24 * MEBIBYTE
 MEMORY_MAX_BYTES = 256 * MEBIBYTE
 JOIN_S = 120
+# At a gate the upstream is silent for as long as a test takes.
+PATIENT = {"idle_timeout": "60s"}
 
 
 class Reader(threading.Thread):
@@ -123,7 +125,7 @@ def now_cached(world, digest, name=NAME):
     same((digest_of(answer.body), world.upstream.count()), (digest, before), "the blob, and requests for it")
 
 
-@case()
+@case(**PATIENT)
 def joining(world):
     size = 12 * MEBIBYTE
     digest = large_image(world, size)
@@ -142,7 +144,7 @@ def joining(world):
     world.note(f"{len(readers)} readers; at the gate {held_back} bytes were underway")
 
 
-@case()
+@case(**PATIENT)
 def the_first_leaves(world):
     size = 12 * MEBIBYTE
     digest = large_image(world, size)
@@ -160,7 +162,7 @@ def the_first_leaves(world):
     same((len(transfers(world, digest)), world.upstream.bytes_of(digest)), (1, size), "transfers and bytes")
 
 
-@case()
+@case(**PATIENT)
 def everybody_leaves(world):
     size = 24 * MEBIBYTE
     digest = large_image(world, size)
@@ -181,7 +183,7 @@ def everybody_leaves(world):
     world.note(f"{len(transfers(world, digest))} transfer(s), {taken / size:.2f} of the blob taken")
 
 
-@case()
+@case(**PATIENT)
 def the_upstream_breaks_off_twice(world):
     size = 12 * MEBIBYTE
     digest = large_image(world, size)
@@ -194,7 +196,7 @@ def the_upstream_breaks_off_twice(world):
     now_cached(world, digest)
 
 
-@case()
+@case(**PATIENT)
 def it_is_reset_and_offers_no_ranges(world):
     size = 12 * MEBIBYTE
     digest = large_image(world, size)
@@ -229,17 +231,17 @@ def ended_and_started(world, end):
     now_cached(world, digest)
 
 
-@case()
+@case(**PATIENT)
 def killed_and_started(world):
     ended_and_started(world, world.server.kill)
 
 
-@case()
+@case(**PATIENT)
 def stopped_and_started(world):
     ended_and_started(world, world.server.stop)
 
 
-@case()
+@case(**PATIENT)
 def ranges_while_it_runs(world):
     size = 12 * MEBIBYTE
     digest = large_image(world, size)
@@ -267,7 +269,7 @@ def ranges_while_it_runs(world):
     same(world.upstream.bytes_of(digest) <= size + 7 * MEBIBYTE, True, "bytes taken")
 
 
-@case()
+@case(**PATIENT)
 def a_range_of_a_blob_that_nobody_fetches_yet(world):
     size = 6 * MEBIBYTE
     digest = large_image(world, size)
@@ -277,7 +279,7 @@ def a_range_of_a_blob_that_nobody_fetches_yet(world):
     same(world.upstream.bytes_of(digest) <= 2 * size, True, "bytes taken")
 
 
-@case()
+@case(**PATIENT)
 def wrong_bytes_cut_every_reader(world):
     size = 12 * MEBIBYTE
     digest = large_image(world, size)
@@ -299,7 +301,7 @@ def wrong_bytes_cut_every_reader(world):
     world.note(f"{len(readers)} readers cut, {attempts} transfer(s) of wrong bytes")
 
 
-@case()
+@case(**PATIENT)
 def one_does_not_read(world):
     size = 32 * MEBIBYTE
     digest = large_image(world, size)
@@ -317,7 +319,7 @@ def one_does_not_read(world):
     lazy.close()
 
 
-@case()
+@case(**PATIENT)
 def fifty_readers(world):
     size = 64 * MEBIBYTE
     digest = large_image(world, size)
@@ -332,7 +334,7 @@ def fifty_readers(world):
     same(peak < MEMORY_MAX_BYTES, True, f"peak memory: {peak}")
 
 
-@case()
+@case(**PATIENT)
 def two_names_of_one_blob(world):
     size = 3 * MEBIBYTE
     digest = large_image(world, size)
@@ -344,7 +346,7 @@ def two_names_of_one_blob(world):
     world.note(f"{world.upstream.bytes_of(digest) / size:.2f} of the blob taken for two names")
 
 
-@case()
+@case(**PATIENT)
 def a_manifest_for_fifty(world):
     image = world.upstream.add_image(NAME, "latest")
     with world.upstream.on("GET", "/manifests/", wait=True) as rule:

@@ -70,6 +70,10 @@ class World:
         self.figures = []
         self.closing = []
 
+    def named(self, name):
+        """A repository's name that is this case's alone."""
+        return f"{self.repository[:24].rstrip('-')}-{name}"
+
     def declared(self):
         if self.case.declare:
             return self.case.declare(self)

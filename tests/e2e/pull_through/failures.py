@@ -393,7 +393,12 @@ def an_address_that_nobody_allowed(world):
     told_in_the_log(world)
 
 
-@case(lambda world: [remote(world.repository, f"http://localhost:{world.upstream.listeners['registry'].port}", allow_networks=["10.0.0.0/8"])])
+def by_name(world):
+    port = world.upstream.listeners["registry"].port
+    return [remote(world.repository, f"http://localhost:{port}", allow_networks=["10.0.0.0/8"])]
+
+
+@case(by_name)
 def a_name_that_leads_to_what_is_not_allowed(world):
     world.upstream.add_image(NAME, "latest")
     answered(world.get(NAME, "latest"), (502, 503))
