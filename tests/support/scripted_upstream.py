@@ -124,6 +124,7 @@ class Seen:
     began: float
     status: int = 0
     bytes_sent: int = 0  # of the body
+    first_byte: float = 0.0
     ended: float = 0.0
     outcome: str = "open"  # whole, cut, left
 
@@ -545,6 +546,7 @@ class Answer:
             exchange.paces = [*exchange.paces, Pace(rule.rate_bytes)]
 
     def count(self, sent):
+        self.entry.first_byte = self.entry.first_byte or time.monotonic()
         self.entry.bytes_sent += sent
         with self.upstream.changed:
             self.upstream.changed.notify_all()
