@@ -95,10 +95,9 @@ engine::RegistryOptions registry_options(const frontend::Config& config) {
             declaration.members.push_back({member.group, member.name, role, member.patterns});
         }
         for (const auto& repository : project.repositories) {
-            declaration.repositories.push_back({repository.name, repository.type,
-                                                repository.sparse_index_allowed,
-                                                repository.open_to_all, repository.remote,
-                                                repository.members});
+            declaration.repositories.push_back(
+                {repository.name, repository.type, repository.sparse_index_allowed,
+                 repository.open_to_all, repository.remote, repository.members});
         }
         options.projects.push_back(std::move(declaration));
     }
@@ -185,9 +184,9 @@ bool LocalRegistry::open_server(std::string& trouble) {
     remotes_ = std::make_unique<engine::Remotes>(engine::RemotesEnvironment{
         embedded_->registry_store(), documents, outbound_->factory(), system_clock(),
         system_random(), log_, metrics_, options.limits});
-    registry_ = std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(),
-                                                   log_, metrics_, options, projects_.get(),
-                                                   remotes_.get());
+    registry_ =
+        std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(), log_,
+                                           metrics_, options, projects_.get(), remotes_.get());
     frontend::ServerEnvironment environment{*registry_,
                                             embedded_->upkeep(),
                                             *access_,
@@ -316,6 +315,8 @@ Awaitable<void> LocalRegistry::tend(LocalRegistry* self) {
         co_await note_audit_head(self);
     }
 }
+
+void LocalRegistry::end_transfers() { outbound_->stop(); }
 
 void LocalRegistry::stop() {
     if (audit_) {

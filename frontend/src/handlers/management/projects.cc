@@ -48,18 +48,16 @@ Awaitable<std::string> check_members(const Call* call, std::string project,
     bool deployed = settings->deploy_to.empty();
     for (const auto& member : settings->members) {
         const auto found = co_await call->projects().find_repository(project, member.repository);
-        const bool absent =
-            !found && found.error().code == engine::Errc::document_unknown;
+        const bool absent = !found && found.error().code == engine::Errc::document_unknown;
         if (!found && !absent) co_return found.error().message;
         const auto type = found ? found.value().type : engine::RepositoryType::local;
         if (type == engine::RepositoryType::virtual_members)
             co_return "member `" + member.repository + "` is virtual itself";
-        const bool takes_pushes = type == engine::RepositoryType::local &&
-                                  member.repository == settings->deploy_to;
+        const bool takes_pushes =
+            type == engine::RepositoryType::local && member.repository == settings->deploy_to;
         deployed = deployed || takes_pushes;
     }
-    co_return deployed ? std::string{}
-                       : "`virtual.deploy_to` is no local member of the repository";
+    co_return deployed ? std::string{} : "`virtual.deploy_to` is no local member of the repository";
 }
 
 // `type`, `remote` and `virtual` of a new repository. Nothing: all is well.
@@ -72,7 +70,8 @@ std::optional<Response> read_type(BodyMembers& members, engine::RepositorySettin
     if ((remote != nullptr) != (type == "remote"))
         return api_invalid("`remote` belongs to a repository of type remote, and is needed there");
     if ((view != nullptr) != (type == "virtual"))
-        return api_invalid("`virtual` belongs to a repository of type virtual, and is needed there");
+        return api_invalid(
+            "`virtual` belongs to a repository of type virtual, and is needed there");
     std::string wrong;
     if (remote != nullptr) {
         auto read = std::make_shared<engine::RemoteSettings>();

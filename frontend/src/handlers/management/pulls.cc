@@ -1,7 +1,7 @@
 // How a pull is answered, and how the upstreams are.
 
-#include "handlers/management/nouns.h"
 #include "engine/remotes.h"
+#include "handlers/management/nouns.h"
 
 namespace orbitalreg::frontend {
 namespace {
@@ -54,7 +54,8 @@ json::object to_object(const engine::PullExplanation& explanation) {
 Awaitable<Response> api_explain_pull(Call* call) {
     const auto& query = call->exchange.query;
     for (const std::string_view name : {"image", "reference"}) {
-        if (query.count(name) != 1) co_return api_invalid("`image` and `reference` are needed, once each");
+        if (query.count(name) != 1)
+            co_return api_invalid("`image` and `reference` are needed, once each");
     }
     const auto image = engine::ImageName::parse(*query.get("image"));
     if (!image) co_return api_invalid("`image` is not the name of an image");
@@ -69,8 +70,8 @@ Awaitable<Response> api_explain_pull(Call* call) {
                                                            project, image.value().text());
     if (!decision.allowed && !call->administers())
         co_return api_denied("to explain a pull one must be allowed to pull");
-    const auto explanation = co_await call->services.registry.explain_pull(
-        image.value(), std::move(reference).value());
+    const auto explanation =
+        co_await call->services.registry.explain_pull(image.value(), std::move(reference).value());
     auto object = to_object(explanation);
     object["image"] = image.value().text();
     object["reference"] = std::string{*query.get("reference")};

@@ -95,7 +95,8 @@ std::string read_all(const json::object& object, const std::map<std::string, Rea
     for (const auto& [key, value] : object) {
         const auto found = keys.find(std::string{key});
         if (found == keys.end()) return '`' + where + std::string{key} + "` is not known here";
-        if (!found->second(value)) return '`' + where + std::string{key} + "` has a value that it cannot have";
+        if (!found->second(value))
+            return '`' + where + std::string{key} + "` has a value that it cannot have";
     }
     return {};
 }
@@ -155,33 +156,32 @@ json::object to_json(const engine::RemoteSettings& remote) {
 
 std::string read_remote(const json::object& object, engine::RemoteSettings& remote) {
     std::uint64_t connections = remote.connections_max;
-    const auto wrong = read_all(
-        object,
-        {{"url", text(remote.url)},
-         {"username", text(remote.username)},
-         {"password", text(remote.password)},
-         {"ca_file", text(remote.ca_file)},
-         {"insecure_skip_verify", flag(remote.insecure_skip_verify)},
-         {"proxy", text(remote.proxy)},
-         {"allow_networks", texts(remote.allow_networks)},
-         {"auth_hosts", texts(remote.auth_hosts)},
-         {"library_prefix",
-          [&remote](const json::value& value) {
-              if (value.is_bool()) remote.library_prefix = value.get_bool();
-              return value.is_bool();
-          }},
-         {"revalidate_after", duration(remote.revalidate_after_ms)},
-         {"stale_if_error", flag(remote.stale_if_error)},
-         {"max_stale", duration(remote.max_stale_ms)},
-         {"negative_ttl", duration(remote.negative_ttl_ms)},
-         {"offline", flag(remote.offline)},
-         {"prefetch", flag(remote.prefetch)},
-         {"cache_bytes", size(remote.cache_bytes)},
-         {"connect_timeout", duration(remote.connect_timeout_ms)},
-         {"idle_timeout", duration(remote.idle_timeout_ms)},
-         {"min_rate", size(remote.min_rate_bytes)},
-         {"connections_max", size(connections)}},
-        "remote.");
+    const auto wrong = read_all(object,
+                                {{"url", text(remote.url)},
+                                 {"username", text(remote.username)},
+                                 {"password", text(remote.password)},
+                                 {"ca_file", text(remote.ca_file)},
+                                 {"insecure_skip_verify", flag(remote.insecure_skip_verify)},
+                                 {"proxy", text(remote.proxy)},
+                                 {"allow_networks", texts(remote.allow_networks)},
+                                 {"auth_hosts", texts(remote.auth_hosts)},
+                                 {"library_prefix",
+                                  [&remote](const json::value& value) {
+                                      if (value.is_bool()) remote.library_prefix = value.get_bool();
+                                      return value.is_bool();
+                                  }},
+                                 {"revalidate_after", duration(remote.revalidate_after_ms)},
+                                 {"stale_if_error", flag(remote.stale_if_error)},
+                                 {"max_stale", duration(remote.max_stale_ms)},
+                                 {"negative_ttl", duration(remote.negative_ttl_ms)},
+                                 {"offline", flag(remote.offline)},
+                                 {"prefetch", flag(remote.prefetch)},
+                                 {"cache_bytes", size(remote.cache_bytes)},
+                                 {"connect_timeout", duration(remote.connect_timeout_ms)},
+                                 {"idle_timeout", duration(remote.idle_timeout_ms)},
+                                 {"min_rate", size(remote.min_rate_bytes)},
+                                 {"connections_max", size(connections)}},
+                                "remote.");
     if (!wrong.empty()) return wrong;
     if (connections < 1 || connections > 1'000) return "`remote.connections_max` is 1 to 1000";
     remote.connections_max = static_cast<std::uint32_t>(connections);
@@ -217,8 +217,8 @@ std::string read_virtual(const json::object& object, engine::VirtualSettings& se
         }
         return true;
     };
-    const auto wrong =
-        read_all(object, {{"members", members}, {"deploy_to", text(settings.deploy_to)}}, "virtual.");
+    const auto wrong = read_all(
+        object, {{"members", members}, {"deploy_to", text(settings.deploy_to)}}, "virtual.");
     if (!trouble.empty()) return trouble;
     if (!wrong.empty()) return wrong;
     return settings.members.empty() ? "`virtual.members` is missing" : std::string{};
