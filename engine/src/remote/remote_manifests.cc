@@ -90,6 +90,15 @@ Refusal RemoteRepository::failed(const UpstreamFailure& failure, const std::stri
                                  Errc not_found) {
     const auto now = rooms_.steady_ms();
     availability_.failed(failure, now);
+    const bool answered = failure.kind == Kind::not_found || failure.kind == Kind::stopped ||
+                          failure.kind == Kind::unsupported;
+    if (!answered) {
+        rooms_.environment.log.warn("an upstream did not give what was asked for",
+                                    {{"repository", object_.name.text()},
+                                     {"upstream", settings_->url},
+                                     {"asked", key},
+                                     {"error", failure.message}});
+    }
     if (failure.kind == Kind::not_found) {
         const std::lock_guard lock{mutex_};
         absent_.obtain(key) = {now + settings_->negative_ttl_ms, failure.message};

@@ -160,7 +160,7 @@ std::map<std::string, RepositoryReader::Apply> RepositoryReader::keys_of_remote(
          }},
         {"revalidate_after", duration_into(remote.revalidate_after_ms, 0)},
         {"stale_if_error", flag_into(remote.stale_if_error)},
-        {"max_stale", duration_into(remote.max_stale_ms, 1'000)},
+        {"max_stale", duration_into(remote.max_stale_ms, 0)},
         {"negative_ttl", duration_into(remote.negative_ttl_ms, 0)},
         {"offline", flag_into(remote.offline)},
         {"prefetch", flag_into(remote.prefetch)},
