@@ -43,7 +43,7 @@ Awaitable<Answer<Registry::ImagePage>> Registry::list_images(
     result.last = std::move(after);
     std::string seen_project;
     for (std::size_t looked_at = 0; size > 0 && result.items.size() < size;) {
-        auto page = co_await rooms_->store.list_images(
+        auto page = co_await rooms_->list_names(
             result.last, size - static_cast<std::uint32_t>(result.items.size()));
         if (!page) co_return refuse(page.error());
         result.more = page.value().more;

@@ -67,7 +67,6 @@ Awaitable<Answer<PutManifestReceipt>> Registry::put_manifest(Principal principal
                     std::move(tags),
                     expected,
                     sparse,
-                    false,
                     rooms_->limits().referrers_per_subject_max,
                     std::move(documents)};
     const auto id = rooms_->new_request();

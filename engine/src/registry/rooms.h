@@ -12,6 +12,9 @@
 
 namespace orbitalreg::engine {
 
+// Whether a member is asked for a name, by its patterns. virtual/resolution.cc.
+bool asks_for(const VirtualMember& member, std::string_view rest);
+
 struct Registry::Rooms {
     Rooms(RegistryStore& registry_store, Random& random_source, Log& log_sink,
           RegistryOptions registry_options, Projects* projects, Remotes* remote_content)
@@ -73,6 +76,13 @@ struct Registry::Rooms {
                                                       std::string after, std::uint32_t count);
     Awaitable<Answer<Page<Referrer>>> list_referrers_in(const Ruling& ruling, ImageName image,
                                                         ReferrersQuery query);
+    // Image names, those that are seen through virtual repositories among them.
+    Awaitable<Answer<Page<std::string>>> list_names(std::string after, std::uint32_t count) const;
+    // Of one member, as they are called in the virtual repository.
+    Awaitable<Answer<Page<std::string>>> list_member_names(const Ruling& ruling,
+                                                           const VirtualMember& member,
+                                                           std::string after,
+                                                           std::uint32_t count) const;
     Answer<RemotePlace> place_of(const Ruling& ruling, const ImageName& image) const;
 
     // A member of a virtual repository that is asked for an image name, in order: local ones first.

@@ -142,7 +142,7 @@ Awaitable<UpstreamResult<void>> Flight::open_writer() {
     auto& store = rooms_.environment.store;
     for (std::uint32_t number = 0; number < kSessionsMax; ++number) {
         UploadStart start{session(number), store.store_time_ms() / 1000, order_.digest.algorithm(),
-                          state().size_bytes};
+                          order_.size_bytes};
         const auto status = co_await store.upload_status(start.session);
         if (!status) co_return fail_upstream(store_failed(status.error()));
         const auto known = status.value().state;
@@ -172,6 +172,8 @@ UpstreamResult<void> Flight::learn_size(const UpstreamTransfer& from) {
     const auto limit = rooms_.environment.limits.blob_size_max_bytes;
     if (limit > 0 && *said > limit)
         return fail_upstream(untrusted("the upstream's blob is larger than this registry takes"));
+    if (order_.size_bytes && *order_.size_bytes != *said)
+        return fail_upstream(untrusted("the upstream's blob has another size than its manifest says"));
     const auto known = state().size_bytes;
     if (known && *known != *said)
         return fail_upstream(untrusted("the upstream gives the blob another size than before"));
@@ -205,13 +207,14 @@ Awaitable<UpstreamResult<void>> Flight::transfer(UpstreamTransfer& from) {
         if (!skipped) co_return fail_upstream(skipped.error());
     }
     const auto size = state().size_bytes;
+    const auto most = size ? *size : order_.size_bytes.value_or(kUnknownSizeMax);
     for (;;) {
         const auto room = co_await writer_->buffer();
         if (!room) co_return fail_upstream(store_failed(room.error()));
         const auto read = co_await from.read(room.value());
         if (!read) co_return fail_upstream(read.error());
         if (read.value() == 0) break;
-        if (size && writer_->offset() + read.value() > *size)
+        if (writer_->offset() + read.value() > most)
             co_return fail_upstream(untrusted("the upstream's blob is longer than it said"));
         take_in(room.value().first(read.value()));
         const auto advanced = co_await writer_->advance(read.value());

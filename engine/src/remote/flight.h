@@ -32,6 +32,7 @@ struct FlightOrder {
     PushTarget target;  // under which it is linked
     ImageName upstream_name;
     Digest digest;
+    std::optional<std::uint64_t> size_bytes{};  // by the manifest that names it
 };
 
 class Flight : public std::enable_shared_from_this<Flight> {
@@ -40,6 +41,7 @@ public:
     static constexpr std::uint64_t kHeldBack = 64_KiB;
     static constexpr std::uint64_t kMarkEvery = 16_MiB;
     static constexpr int kAttempts = 6;  // without a byte in between
+    static constexpr std::uint64_t kUnknownSizeMax = 16_GiB;  // where neither a manifest nor the upstream says it
 
     Flight(RemoteRooms& rooms, std::shared_ptr<Upstream> upstream, FlightOrder order)
         : rooms_{rooms}, upstream_{std::move(upstream)}, order_{std::move(order)} {}

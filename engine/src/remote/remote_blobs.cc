@@ -104,9 +104,9 @@ Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const 
             {Errc::overloaded, "the blob is being fetched for another name: try again"});
     if (flights_.size() >= Remotes::kTransfersMax)
         co_return refuse({Errc::overloaded, "too many transfers from the upstream: try again"});
-    auto flight = std::make_shared<Flight>(
-        rooms_, upstream_,
-        FlightOrder{PushTarget{place.image, place.repository, false}, place.upstream_name, digest});
+    FlightOrder order{PushTarget{place.image, place.repository, false}, place.upstream_name, digest};
+    if (const auto* size = sizes_.find(key_of(place.image, digest))) order.size_bytes = *size;
+    auto flight = std::make_shared<Flight>(rooms_, upstream_, std::move(order));
     flights_.emplace(digest, flight);
     asio::co_spawn(executor, fly(shared_from_this(), flight), asio::detached);
     co_return Joined{std::move(flight), true};

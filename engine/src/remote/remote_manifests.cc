@@ -273,6 +273,15 @@ Awaitable<void> RemoteRepository::drop_tag(const RemotePlace& place, const Tag& 
     tags_.forget(key_of(place.image, tag));
 }
 
+// Under the image name: another one may say what it likes.
+void RemoteRepository::note_sizes(const ImageName& image, const Manifest& manifest) {
+    const std::lock_guard lock{mutex_};
+    for (const auto& edge : manifest.edges()) {
+        if (!edge.to_manifest)
+            sizes_.obtain(key_of(image, edge.descriptor.digest)) = edge.descriptor.size_bytes;
+    }
+}
+
 Awaitable<Answer<FoundManifest>> RemoteRepository::keep(const RemotePlace& place,
                                                         const Reference& reference,
                                                         UpstreamManifest fetched) {
@@ -295,17 +304,18 @@ Awaitable<Answer<FoundManifest>> RemoteRepository::keep(const RemotePlace& place
                           "the upstream's manifest is none: " + manifest.error().message});
     }
     const auto key = key_of(place.image, reference);
+    note_sizes(place.image, manifest.value());
     const ManifestInfo info{digest, manifest.value().kind(), fetched.bytes.size(), {}};
-    ManifestPut put{.target = {place.image, place.repository, false},
-                    .digest = digest,
-                    .bytes = std::move(fetched.bytes),
-                    .manifest = std::move(manifest).value(),
-                    .tags = {},
-                    .expected = TagExpectation::anything(),
-                    .children_may_be_missing = true,
-                    .fetched = true,
-                    .referrers_per_subject_max = 0,
-                    .documents = {}};
+    ManifestPut put{{place.image, place.repository, false},
+                    digest,
+                    std::move(fetched.bytes),
+                    std::move(manifest).value(),
+                    {},
+                    TagExpectation::anything(),
+                    true,
+                    0,
+                    {}};
+    put.fetched = true;
     if (tag != nullptr) {
         put.tags.push_back(*tag);
         // In the same step: a tag that is kept was true at some time.

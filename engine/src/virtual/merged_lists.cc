@@ -6,6 +6,25 @@
 #include <set>
 
 namespace orbitalreg::engine {
+namespace {
+
+// How many names of a member are looked at for one page, where patterns leave most of them out.
+constexpr int kPagesLookedAt = 20;
+
+// The first `count` of what several lists have together.
+Page<std::string> first_of(const std::set<std::string>& merged, bool more, std::uint32_t count) {
+    Page<std::string> page{{}, more};
+    for (const auto& item : merged) {
+        if (page.items.size() == count) {
+            page.more = true;
+            break;
+        }
+        page.items.push_back(item);
+    }
+    return page;
+}
+
+}  // namespace
 
 Awaitable<Answer<Page<std::string>>> Registry::Rooms::list_tags_in(const Ruling& ruling,
                                                                    ImageName image,
@@ -31,16 +50,57 @@ Awaitable<Answer<Page<std::string>>> Registry::Rooms::list_tags_in(const Ruling&
         merged.insert(page.value().items.begin(), page.value().items.end());
     }
     if (!known) co_return refuse(Errc::name_unknown);
+    co_return first_of(merged, more, count);
+}
+
+// A member whose names are rewritten has none here: which of ours lead to one of its is not known.
+Awaitable<Answer<Page<std::string>>> Registry::Rooms::list_member_names(
+    const Ruling& ruling, const VirtualMember& member, std::string after,
+    std::uint32_t count) const {
     Page<std::string> page;
-    for (auto& tag : merged) {
-        if (page.items.size() == count) {
-            more = true;
-            break;
-        }
-        page.items.push_back(tag);
+    if (!member.rewrite.empty()) co_return page;
+    const auto ours = ruling.object.name.text() + '/';
+    const auto theirs = ruling.object.name.project + '/' + member.repository + '/';
+    std::string from = theirs;
+    if (after.starts_with(ours)) {
+        from += after.substr(ours.size());
+    } else if (after > ours) {
+        co_return page;
     }
-    page.more = more;
+    for (int looked_at = 0; looked_at < kPagesLookedAt; ++looked_at) {
+        const auto listed = co_await store.list_images(from, count);
+        if (!listed) co_return refuse(listed.error());
+        page.more = listed.value().more;
+        for (const auto& name : listed.value().items) {
+            if (!name.starts_with(theirs)) {
+                page.more = false;
+                co_return page;
+            }
+            from = name;
+            const auto rest = std::string_view{name}.substr(theirs.size());
+            if (asks_for(member, rest)) page.items.push_back(ours + std::string{rest});
+        }
+        if (page.items.size() >= count || !page.more || listed.value().items.empty()) break;
+    }
     co_return page;
+}
+
+Awaitable<Answer<Page<std::string>>> Registry::Rooms::list_names(std::string after,
+                                                                 std::uint32_t count) const {
+    const auto views = rules.virtual_repositories();
+    auto page = co_await store.list_images(after, count);
+    if (!page || views.empty() || count == 0) co_return page;
+    std::set<std::string> merged{page.value().items.begin(), page.value().items.end()};
+    bool more = page.value().more;
+    for (const auto& ruling : views) {
+        for (const auto& member : ruling.members->members) {
+            auto names = co_await list_member_names(ruling, member, after, count);
+            if (!names) co_return refuse(names.error());
+            more = more || names.value().more;
+            merged.insert(names.value().items.begin(), names.value().items.end());
+        }
+    }
+    co_return first_of(merged, more, count);
 }
 
 Awaitable<Answer<Page<Referrer>>> Registry::Rooms::list_referrers_in(const Ruling& ruling,

@@ -61,6 +61,11 @@ Refusal nobody_has(const Ruling& ruling, Errc code) {
 
 }  // namespace
 
+bool asks_for(const VirtualMember& member, std::string_view rest) {
+    return (member.include.empty() || matches_any(member.include, rest)) &&
+           !matches_any(member.exclude, rest);
+}
+
 std::vector<Registry::Rooms::MemberStep> Registry::Rooms::steps_of(const Ruling& ruling,
                                                                    const ImageName& image) const {
     std::vector<MemberStep> steps;
