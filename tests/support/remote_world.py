@@ -131,13 +131,17 @@ class World:
             same(digest_of(answer.body, digest.partition(":")[0]), digest, f"blob of {image}")
         return manifest
 
+    def eventually(self, holds, what, timeout_s=WELL_AGAIN_S):
+        """Asks again and again until it is so."""
+        deadline = time.monotonic() + timeout_s
+        while not holds():
+            if time.monotonic() > deadline:
+                raise ClientFailed(f"not within {timeout_s} s: {what}")
+            self.server.pause()
+
     def well_again(self, repository=None):
         """The upstream is asked again: one that failed is left alone for a while."""
-        deadline = time.monotonic() + WELL_AGAIN_S
-        while (answer := self.get("well/again", "no-such-tag", repository)).status == 503:
-            if time.monotonic() > deadline:
-                raise ClientFailed(f"not asked again within {WELL_AGAIN_S} s: {answer!r}")
-            self.server.pause()
+        self.eventually(lambda: self.get("well/again", "no-such-tag", repository).status != 503, "the upstream is asked again")
 
     def note(self, text):
         """A figure for the line that is printed of this case."""
