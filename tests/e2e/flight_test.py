@@ -371,6 +371,7 @@ def a_client_that_waits_is_told(world):
         for reader in readers:
             reader.join(JOIN_S)
     same({reader.status for reader in readers}, {503}, "statuses")
+    world.well_again()
     reader, = begin(world, digest)
     reader.whole(digest)
 

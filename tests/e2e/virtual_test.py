@@ -319,7 +319,14 @@ def tags_of_two_remote_members(world):
         world.note(f"n={count}: {pages} pages in {ms:.0f} ms")
 
 
-@case(declare_merged)
+def declare_forgetful(world):
+    """Lists are asked for each time."""
+    world.second = world.another_upstream()
+    return [remote(world.named("a"), world.upstream.url, revalidate_after="0s"), remote(world.named("b"), world.second.url, revalidate_after="0s"),
+            virtual(world.named("remote"), [world.named("a"), world.named("b")])]
+
+
+@case(declare_forgetful)
 def a_list_that_is_not_whole_says_so(world):
     for upstream, tag in ((world.upstream, "a1"), (world.second, "b1")):
         upstream.add_image("few", tag)

@@ -27,6 +27,8 @@ from scripted_upstream import ScriptedUpstream
 PROJECT = "acme"
 ACCEPT = ", ".join(MANIFEST_TYPES)
 CLIENT_TIMEOUT_S = 60
+WELL_AGAIN_S = 90
+ENDED_S = 60
 LOOPBACK = ["127.0.0.0/8"]
 SECRET = "the-upstream-password"  # of every upstream that wants one; must be in no log
 # A test waits for no more than this: an upstream that says nothing is given up soon.
@@ -129,6 +131,18 @@ class World:
             same(digest_of(answer.body, digest.partition(":")[0]), digest, f"blob of {image}")
         return manifest
 
+    def eventually(self, holds, what, timeout_s=WELL_AGAIN_S):
+        """Asks again and again until it is so."""
+        deadline = time.monotonic() + timeout_s
+        while not holds():
+            if time.monotonic() > deadline:
+                raise ClientFailed(f"not within {timeout_s} s: {what}")
+            self.server.pause()
+
+    def well_again(self, repository=None):
+        """The upstream is asked again: one that failed is left alone for a while."""
+        self.eventually(lambda: self.get("well/again", "no-such-tag", repository).status != 503, "the upstream is asked again")
+
     def note(self, text):
         """A figure for the line that is printed of this case."""
         self.figures.append(text)
@@ -162,6 +176,7 @@ def answered(answer, status, code=None, cache=None, warning=None, member=None):
 
 def cut_short(world, image, digest, headers=None):
     """What a client got of a blob whose transfer must not end well: None where it was refused outright."""
+    deadline = time.monotonic() + ENDED_S
     with world.connect() as client:
         client.send("GET", world.path(image, f"blobs/{digest}"), headers)
         try:
@@ -182,6 +197,8 @@ def cut_short(world, image, digest, headers=None):
                     raise ClientFailed("a body without a length cannot be told from one that was cut") from None
                 return b"".join(pieces)
             pieces.append(client.buffer)
+            if time.monotonic() > deadline:
+                raise ClientFailed(f"after {ENDED_S} s it has not ended; {sum(map(len, pieces))} bytes so far")
             if chunked and b"".join(pieces[-2:]).endswith(b"0\r\n\r\n"):
                 raise ClientFailed("the body ended as if it were whole")
         raise ClientFailed(f"all {length} bytes were sent, although they are wrong")

@@ -200,12 +200,12 @@ class Holder:
                 held.tags.append(tag)
         return digest
 
-    def add_image(self, name, tag, layers=(b"a layer",), algorithm="sha256", **more):
-        """`layers`: bytes, or (seed, size) of a large one."""
-        config = json.dumps({"architecture": "amd64", "os": "linux", "of": f"{name}:{tag}",
+    def add_image(self, name, tag, layers=None, algorithm="sha256", **more):
+        """`layers`: bytes, or (seed, size) of a large one. Without them, one that no other upstream has."""
+        config = json.dumps({"architecture": "amd64", "os": "linux", "of": f"{self.folder}: {name}:{tag}",
                              "rootfs": {"type": "layers", "diff_ids": []}}).encode()
         described = []
-        for layer in layers:
+        for layer in layers or [f"a layer of {self.folder}".encode()]:
             if isinstance(layer, bytes):
                 digest = self.add_blob(name, layer, digest_of(layer, algorithm))
             else:
