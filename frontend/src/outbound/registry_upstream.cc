@@ -36,7 +36,6 @@ constexpr std::string_view kManifestTypes =
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.docker.distribution.manifest.v2+json";
-constexpr std::string_view kIndexType = "application/vnd.oci.image.index.v1+json";
 constexpr std::string_view kSchema1Type = "application/vnd.docker.distribution.manifest.v1";
 
 HttpHeader accept(std::string_view types) { return {"Accept", std::string{types}}; }
@@ -298,28 +297,6 @@ Awaitable<UpstreamResult<std::unique_ptr<engine::UpstreamTransfer>>> RegistryUps
     std::unique_ptr<engine::UpstreamTransfer> transfer =
         std::make_unique<BlobTransfer>(std::move(answer).value(), *span, metrics_);
     co_return std::move(transfer);
-}
-
-Awaitable<UpstreamResult<UpstreamManifest>> RegistryUpstream::fetch_referrers(ImageName name,
-                                                                              Digest subject) {
-    Question question{"GET",
-                      place_->url_of(name, "/referrers/" + subject.to_string()),
-                      {accept(kIndexType), as_it_is()}};
-    auto asking = ask_for_success(name, std::move(question));
-    auto answer = co_await std::move(asking);
-    const UpstreamFailure none{Kind::unsupported, "the upstream has no referrers API", {}};
-    if (!answer) {
-        // An upstream that has the API answers an unknown subject with an empty index.
-        if (answer.error().kind == Kind::not_found) co_return fail_upstream(none);
-        co_return fail_upstream(std::move(answer).error());
-    }
-    auto& stream = *answer.value();
-    if (stream.status() != kOk || media_type_of(stream) != kIndexType)
-        co_return fail_upstream(none);
-    auto reading = read_whole(&stream, kUpstreamManifestMax);
-    auto body = co_await std::move(reading);
-    if (!body) co_return fail_upstream(std::move(body).error());
-    co_return UpstreamManifest{std::move(body).value(), std::string{kIndexType}};
 }
 
 Awaitable<UpstreamResult<UpstreamManifestHead>> RegistryUpstream::head_manifest(

@@ -23,6 +23,7 @@ namespace orbitalreg::frontend {
 inline constexpr std::size_t kUpstreamManifestMax = 4_MiB;
 inline constexpr std::size_t kUpstreamTagsMax = 1_MiB;
 inline constexpr std::uint32_t kUpstreamTagsPageMax = 10'000;
+inline constexpr std::uint32_t kUpstreamReferrersPagesMax = 100;
 
 // What is counted of one upstream.
 struct UpstreamMetrics {
@@ -93,6 +94,14 @@ private:
                                                                std::uint32_t count);
     Awaitable<UpstreamResult<engine::UpstreamManifest>> fetch_referrers(engine::ImageName name,
                                                                         Digest subject);
+    struct ReferrersPage {
+        std::vector<std::byte> bytes;
+        std::string next_url;  // empty: it is the last
+    };
+    Awaitable<UpstreamResult<ReferrersPage>> fetch_referrers_page(engine::ImageName name,
+                                                                  std::string url);
+    // Where a Link field leads, which must be at the same place (SEC-67); empty: there is none.
+    UpstreamResult<std::string> next_url_of(const HttpStream& stream) const;
 
     bool is_foreign(const HttpStream& stream) const;
     UpstreamFailure status_failure(const HttpStream& stream) const;
