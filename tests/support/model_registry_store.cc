@@ -284,8 +284,8 @@ Answer<void> ModelStore::check_put(const ManifestPut& put) {
     for (const auto& edge : put.manifest.edges()) {
         const auto& digest = edge.descriptor.digest;
         const bool here = edge.to_manifest ? holds(image, digest) : links(image, digest);
-        const bool needed =
-            !edge.foreign && !put.fetched && !(put.children_may_be_missing && is_index(put.manifest.kind()));
+        const bool needed = !edge.foreign && !put.fetched &&
+                            !(put.children_may_be_missing && is_index(put.manifest.kind()));
         if (!here && needed) missing.push_back(digest);
         if (here && blobs_.at(digest).size() != edge.descriptor.size_bytes) wrong_size = true;
     }

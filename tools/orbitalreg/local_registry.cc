@@ -4,7 +4,6 @@
 #include "base/random.h"
 #include "engine/remotes.h"
 #include "frontend/bootstrap.h"
-#include "frontend/upstreams.h"
 #include "store_opening.h"
 
 #include <boost/asio/use_future.hpp>
@@ -36,6 +35,12 @@ cas::IoChoice io_choice(frontend::IoBackend backend) noexcept {
 }
 
 const std::string kAuditHead = "audit/head";
+
+Awaitable<std::string> load_projects(engine::Projects* projects) {
+    const auto loaded = co_await projects->load();
+    if (loaded) co_return std::string{};
+    co_return "the repositories cannot be read: " + loaded.error().message;
+}
 
 Awaitable<void> stop_store(cas::Store* store) { co_await store->stop(); }
 
@@ -90,10 +95,9 @@ engine::RegistryOptions registry_options(const frontend::Config& config) {
             declaration.members.push_back({member.group, member.name, role, member.patterns});
         }
         for (const auto& repository : project.repositories) {
-            declaration.repositories.push_back({repository.name, repository.type,
-                                                repository.sparse_index_allowed,
-                                                repository.open_to_all, repository.remote,
-                                                repository.members});
+            declaration.repositories.push_back(
+                {repository.name, repository.type, repository.sparse_index_allowed,
+                 repository.open_to_all, repository.remote, repository.members});
         }
         options.projects.push_back(std::move(declaration));
     }
@@ -180,9 +184,9 @@ bool LocalRegistry::open_server(std::string& trouble) {
     remotes_ = std::make_unique<engine::Remotes>(engine::RemotesEnvironment{
         embedded_->registry_store(), documents, outbound_->factory(), system_clock(),
         system_random(), log_, metrics_, options.limits});
-    registry_ = std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(),
-                                                   log_, metrics_, options, projects_.get(),
-                                                   remotes_.get());
+    registry_ =
+        std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(), log_,
+                                           metrics_, options, projects_.get(), remotes_.get());
     frontend::ServerEnvironment environment{*registry_,
                                             embedded_->upkeep(),
                                             *access_,
@@ -215,11 +219,8 @@ bool LocalRegistry::open_server(std::string& trouble) {
 bool LocalRegistry::start(std::string& trouble) {
     reactors_.start();
     const auto executor = reactors_.executors().front();
-    const auto loaded = asio::co_spawn(executor, projects_->load(), asio::use_future).get();
-    if (!loaded) {
-        trouble = "the repositories cannot be read: " + loaded.error().message;
-        return false;
-    }
+    trouble = asio::co_spawn(executor, load_projects(projects_.get()), asio::use_future).get();
+    if (!trouble.empty()) return false;
     if (config_.server.auth.on) {
         trouble = asio::co_spawn(executor,
                                  frontend::prepare_bootstrap(
@@ -314,6 +315,8 @@ Awaitable<void> LocalRegistry::tend(LocalRegistry* self) {
         co_await note_audit_head(self);
     }
 }
+
+void LocalRegistry::end_transfers() { outbound_->stop(); }
 
 void LocalRegistry::stop() {
     if (audit_) {

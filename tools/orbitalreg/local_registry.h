@@ -14,6 +14,7 @@
 #include "frontend/audit.h"
 #include "frontend/config.h"
 #include "frontend/server.h"
+#include "frontend/upstreams.h"
 #include "reactors.h"
 
 #include <memory>
@@ -40,6 +41,8 @@ public:
     // Of the server itself, in the audit log: a configuration that was read again.
     void note(std::string_view action, std::string_view reason = {});
 
+    // Who waits for an upstream waits no longer.
+    void end_transfers();
     // The server is finished: ends the store and the threads.
     void stop();
 

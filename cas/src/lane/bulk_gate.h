@@ -8,8 +8,8 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "io/io_scheduler.h"
 #include "base/event.h"
+#include "io/io_scheduler.h"
 
 #include <cstdint>
 #include <deque>

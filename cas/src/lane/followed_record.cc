@@ -50,8 +50,7 @@ Awaitable<Result<void>> FollowedRecord::read_chunk(IoQueue& queue, Chunk chunk, 
                                                    MutableByteView to) {
     // Through the page cache, since many read the same; what does not agree is read past it once more.
     for (const bool cached : {true, false}) {
-        auto file =
-            cached ? rooms_->files.buffered(chunk.lane) : rooms_->files.direct(chunk.lane);
+        auto file = cached ? rooms_->files.buffered(chunk.lane) : rooms_->files.direct(chunk.lane);
         if (!file) co_return fail(Errc::io_error);
         if (cached) {
             const auto now = queue.read_now(*file.value(), chunk.file_offset, to);

@@ -74,7 +74,8 @@ void RecordWriter::set_follower(std::shared_ptr<FollowedRecord> follower) {
 std::uint64_t RecordWriter::completed_bytes() const noexcept {
     std::uint64_t completed = aligned_bytes();
     for (const auto& slot : slots_) {
-        if (slot->in_flight) completed = std::min(completed, slot->operation.offset - file_offset(0));
+        if (slot->in_flight)
+            completed = std::min(completed, slot->operation.offset - file_offset(0));
     }
     return completed;
 }

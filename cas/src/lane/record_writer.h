@@ -13,9 +13,9 @@
 // I1       every byte below aligned_bytes() was submitted; the tail behind it is in the current
 //          buffer.
 
+#include "base/event.h"
 #include "cas/io.h"
 #include "io/buffer_pool.h"
-#include "base/event.h"
 #include "lane/lane_pool.h"
 
 #include <cstdint>

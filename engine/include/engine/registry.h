@@ -80,9 +80,9 @@ struct PullExplanation {
     struct Step {
         std::string member;  // of a virtual repository; else the repository itself
         RepositoryType type = RepositoryType::local;
-        std::string image;   // what it is called there
+        std::string image;     // what it is called there
         std::string upstream;  // of a remote one: its URL
-        std::string outcome;  // found, absent, refused, error, not asked
+        std::string outcome;   // found, absent, refused, error, not asked
         std::string reason;
     };
     std::string repository;

@@ -235,7 +235,8 @@ Awaitable<Answer<void>> Projects::load() {
     }
 }
 
-std::shared_ptr<const RepositorySettings> Projects::find_fetching(const RepositoryName& name) const {
+std::shared_ptr<const RepositorySettings> Projects::find_fetching(
+    const RepositoryName& name) const {
     const std::shared_lock lock{fetching_mutex_};
     const auto found = fetching_.find(name);
     return found == fetching_.end() ? nullptr : found->second;

@@ -96,8 +96,11 @@ VirtualSettings members_of(const json::object& object) {
     for (const auto& entry : members->get_array()) {
         const auto* member = entry.if_object();
         if (member == nullptr) continue;
-        VirtualMember made{text_of(*member, "repository"), texts_of(*member, "include"),
-                           texts_of(*member, "exclude"), {}, flag_of(*member, "owns_names")};
+        VirtualMember made{text_of(*member, "repository"),
+                           texts_of(*member, "include"),
+                           texts_of(*member, "exclude"),
+                           {},
+                           flag_of(*member, "owns_names")};
         const auto* rewrite = member->if_contains("rewrite");
         if (rewrite != nullptr && rewrite->is_array()) {
             for (const auto& rule : rewrite->get_array()) {
@@ -132,7 +135,8 @@ std::optional<RepositorySettings> decode_repository(ByteView bytes) {
     settings.sparse_index_allowed = flag_of(*object, "sparse_index");
     if (object->contains("public")) settings.open_to_all = flag_of(*object, "public");
     settings.description = text_of(*object, "description");
-    if (const auto* remote = object->if_contains("remote"); remote != nullptr && remote->is_object()) {
+    if (const auto* remote = object->if_contains("remote");
+        remote != nullptr && remote->is_object()) {
         settings.type = RepositoryType::remote;
         settings.remote = std::make_shared<const RemoteSettings>(remote_of(remote->get_object()));
     }

@@ -82,8 +82,7 @@ Result<void> ManifestTable::Rows::load(ByteView bytes) const {
 
 std::optional<ManifestTable::Awaited> ManifestTable::AwaitedRows::next(
     const std::optional<Awaited>& after) const {
-    const auto found =
-        after ? table->awaited_.upper_bound(*after) : table->awaited_.begin();
+    const auto found = after ? table->awaited_.upper_bound(*after) : table->awaited_.begin();
     if (found == table->awaited_.end()) return std::nullopt;
     return *found;
 }

@@ -9,8 +9,9 @@ Answer<RemotePlace> Registry::Rooms::place_of(const Ruling& ruling, const ImageN
         return refuse({Errc::unsupported, "remote repositories are not offered here"});
     const auto name = ImageName::parse(rest_of(image));
     if (!name) {
-        return refuse({Errc::name_unknown, "a remote repository holds no image of its own name: try " +
-                                               ruling.object.name.text() + "/<image>"});
+        return refuse(
+            {Errc::name_unknown, "a remote repository holds no image of its own name: try " +
+                                     ruling.object.name.text() + "/<image>"});
     }
     return RemotePlace{ruling.object, ruling.remote, image, name.value()};
 }
@@ -107,7 +108,8 @@ Awaitable<Answer<OpenedManifest>> Registry::open_manifest(Principal principal, I
 
 Awaitable<PullExplanation> Registry::explain_pull(ImageName image, Reference reference) {
     PullExplanation explanation;
-    auto located = co_await rooms_->locate(std::move(image), std::move(reference), false, &explanation);
+    auto located =
+        co_await rooms_->locate(std::move(image), std::move(reference), false, &explanation);
     if (located) {
         explanation.found = std::move(located.value().found);
     } else {

@@ -7,8 +7,10 @@ namespace {
 Refusal takes_no_pushes(const Ruling& ruling) {
     const auto name = ruling.object.name.text();
     if (ruling.remote)
-        return {Errc::unsupported, name + " is a remote repository: what it has comes from its upstream"};
-    return {Errc::unsupported, name + " is a virtual repository without deploy_to: push to a member"};
+        return {Errc::unsupported,
+                name + " is a remote repository: what it has comes from its upstream"};
+    return {Errc::unsupported,
+            name + " is a virtual repository without deploy_to: push to a member"};
 }
 
 }  // namespace
@@ -98,11 +100,12 @@ Answer<Ruling> RepositoryRules::ruling_of(const ImageName& image) const {
 Answer<ImageName> RepositoryRules::changeable(const ImageName& image) const {
     ORB_TRY(const auto ruling, ruling_of(image));
     if (ruling.object.type == RepositoryType::local) return image;
-    if (!ruling.members || ruling.members->deploy_to.empty()) return refuse(takes_no_pushes(ruling));
+    if (!ruling.members || ruling.members->deploy_to.empty())
+        return refuse(takes_no_pushes(ruling));
     const RepositoryName target{ruling.object.name.project, ruling.members->deploy_to};
     if (ruling_of(target).object.type != RepositoryType::local)
-        return refuse({Errc::unsupported, "deploy_to of " + ruling.object.name.text() +
-                                              " is not a local repository"});
+        return refuse({Errc::unsupported,
+                       "deploy_to of " + ruling.object.name.text() + " is not a local repository"});
     auto there = name_in(target, rest_of(image));
     if (!there) return refuse(there.error());
     return std::move(there).value();

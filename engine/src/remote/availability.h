@@ -64,8 +64,11 @@ public:
     };
     View view(std::int64_t now_ms) const {
         const std::lock_guard lock{mutex_};
-        const auto until_ms = std::max(throttled_until_ms_, failures_ < kFailures ? 0 : rests_until_ms_);
-        View view{failures_ == 0 && now_ms >= throttled_until_ms_, {}, std::max<std::int64_t>(0, until_ms - now_ms)};
+        const auto until_ms =
+            std::max(throttled_until_ms_, failures_ < kFailures ? 0 : rests_until_ms_);
+        View view{failures_ == 0 && now_ms >= throttled_until_ms_,
+                  {},
+                  std::max<std::int64_t>(0, until_ms - now_ms)};
         if (failures_ > 0) view.trouble = last_.message;
         if (now_ms < throttled_until_ms_) view.trouble = throttled_message_;
         return view;

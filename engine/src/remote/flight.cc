@@ -43,8 +43,8 @@ Errc errc_of(Kind kind, Errc not_found) noexcept {
 Refusal refusal_of(const UpstreamFailure& failure, Errc not_found) {
     Refusal refusal{errc_of(failure.kind, not_found), failure.message};
     if (failure.retry_after_ms) {
-        refusal.retry_after_s =
-            static_cast<std::uint64_t>(std::max<std::int64_t>(1, (*failure.retry_after_ms + 999) / 1000));
+        refusal.retry_after_s = static_cast<std::uint64_t>(
+            std::max<std::int64_t>(1, (*failure.retry_after_ms + 999) / 1000));
     }
     return refusal;
 }
@@ -82,9 +82,10 @@ Flight::Source Flight::source_at(std::uint64_t offset) const {
             window_.begin(), window_.end(), offset,
             [](std::uint64_t at, const Piece& piece) { return at < piece.offset; });
         const auto& piece = *std::prev(after);
-        auto bytes = ByteView{*piece.bytes}.subspan(static_cast<std::size_t>(offset - piece.offset));
-        bytes = bytes.first(static_cast<std::size_t>(
-            std::min<std::uint64_t>(bytes.size(), given_out - offset)));
+        auto bytes =
+            ByteView{*piece.bytes}.subspan(static_cast<std::size_t>(offset - piece.offset));
+        bytes = bytes.first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), given_out - offset)));
         return {BlobPiece{bytes, piece.bytes}, nullptr};
     }
     if (followed_ && offset < followed_->readable_bytes()) return {std::nullopt, followed_};
@@ -180,7 +181,8 @@ UpstreamResult<void> Flight::learn_size(const UpstreamTransfer& from) {
 
 // An upstream without ranges begins anew.
 Awaitable<UpstreamResult<void>> Flight::skip(UpstreamTransfer& from, std::uint64_t bytes) {
-    std::vector<std::byte> room(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, kSkipBytes)));
+    std::vector<std::byte> room(
+        static_cast<std::size_t>(std::min<std::uint64_t>(bytes, kSkipBytes)));
     while (bytes > 0) {
         const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, room.size()));
         const auto read = co_await from.read(MutableByteView{room}.first(wanted));
@@ -214,7 +216,8 @@ Awaitable<UpstreamResult<void>> Flight::transfer(UpstreamTransfer& from) {
         take_in(room.value().first(read.value()));
         const auto advanced = co_await writer_->advance(read.value());
         if (!advanced && advanced.error().code == Errc::too_large)
-            co_return fail_upstream(untrusted("the upstream's blob is larger than this registry takes"));
+            co_return fail_upstream(
+                untrusted("the upstream's blob is larger than this registry takes"));
         if (!advanced) co_return fail_upstream(store_failed(advanced.error()));
         rooms_.upstream_bytes->add(read.value());
         trim_window();
@@ -253,8 +256,8 @@ Awaitable<UpstreamResult<void>> Flight::transfer_all() {
             const auto opened = co_await open_writer();
             if (!opened) co_return fail_upstream(opened.error());
         }
-        auto from = co_await upstream_->open_blob(order_.upstream_name, order_.digest,
-                                                  writer_->offset());
+        auto from =
+            co_await upstream_->open_blob(order_.upstream_name, order_.digest, writer_->offset());
         if (from) {
             const auto done = co_await transfer(*from.value());
             if (done) co_return boost::outcome_v2::success();
@@ -266,10 +269,10 @@ Awaitable<UpstreamResult<void>> Flight::transfer_all() {
         if (own) co_return fail_upstream(last);
         if (writer_->offset() > begun_at) attempt = 0;
         rooms_.environment.log.warn("a transfer from an upstream was interrupted",
-                                       {{"upstream", upstream_->settings().url},
-                                        {"digest", order_.digest.to_string()},
-                                        {"offset", writer_->offset()},
-                                        {"error", last.message}});
+                                    {{"upstream", upstream_->settings().url},
+                                     {"digest", order_.digest.to_string()},
+                                     {"offset", writer_->offset()},
+                                     {"error", last.message}});
         const bool again = co_await wait_to_retry(last, attempt);
         if (!again) co_return fail_upstream(last);
     }
@@ -279,7 +282,8 @@ Awaitable<UpstreamResult<void>> Flight::finish() {
     const auto finished = co_await writer_->finish(order_.digest);
     if (finished) co_return boost::outcome_v2::success();
     if (finished.error().code == Errc::digest_mismatch)
-        co_return fail_upstream(untrusted("the upstream's blob does not have the digest it was asked for by"));
+        co_return fail_upstream(
+            untrusted("the upstream's blob does not have the digest it was asked for by"));
     co_return fail_upstream(store_failed(finished.error()));
 }
 
@@ -305,9 +309,9 @@ Awaitable<void> Flight::run() {
             }
         }
         rooms_.environment.log.warn("a transfer from an upstream failed",
-                                       {{"upstream", upstream_->settings().url},
-                                        {"digest", order_.digest.to_string()},
-                                        {"error", outcome.error().message}});
+                                    {{"upstream", upstream_->settings().url},
+                                     {"digest", order_.digest.to_string()},
+                                     {"error", outcome.error().message}});
         change([&] { state_.failure = outcome.error(); });
     }
     writer_.reset();
@@ -336,8 +340,8 @@ Awaitable<Answer<BlobPiece>> FlightStream::read(std::uint64_t offset, std::uint6
         auto source = flight_->source_at(offset);
         if (source.piece) {
             auto& piece = *source.piece;
-            piece.bytes = piece.bytes.first(static_cast<std::size_t>(
-                std::min<std::uint64_t>(piece.bytes.size(), length_max)));
+            piece.bytes = piece.bytes.first(
+                static_cast<std::size_t>(std::min<std::uint64_t>(piece.bytes.size(), length_max)));
             co_return std::move(piece);
         }
         if (source.stored) {

@@ -29,7 +29,7 @@
 namespace orbitalreg::engine {
 
 struct FlightOrder {
-    PushTarget target;   // under which it is linked
+    PushTarget target;  // under which it is linked
     ImageName upstream_name;
     Digest digest;
 };
@@ -38,7 +38,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
 public:
     static constexpr std::uint64_t kWindowBytes = 1_MiB;
     static constexpr std::uint64_t kHeldBack = 64_KiB;
-    static constexpr std::uint64_t kMarkEvery = 32_MiB;
+    static constexpr std::uint64_t kMarkEvery = 16_MiB;
     static constexpr int kAttempts = 6;  // without a byte in between
 
     Flight(RemoteRooms& rooms, std::shared_ptr<Upstream> upstream, FlightOrder order)
@@ -55,8 +55,8 @@ public:
         std::optional<std::uint64_t> size_bytes;
         std::uint64_t received = 0;
         bool committed = false;
-        std::optional<UpstreamFailure> failure;  // the end, without success
-        std::optional<Refusal> trouble;          // the same, of our own store
+        std::optional<UpstreamFailure> failure;                   // the end, without success
+        std::optional<Refusal> trouble;                           // the same, of our own store
         std::shared_ptr<Event> next = std::make_shared<Event>();  // set when any of this changes
     };
     State state() const;

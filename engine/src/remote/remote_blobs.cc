@@ -8,7 +8,8 @@ namespace orbitalreg::engine {
 namespace {
 
 constexpr std::uint32_t kLinksLookedAt = 1;
-constexpr std::uint64_t kPrefetchLeftMin = 20;  // percent of an upstream's limit that is kept for people
+constexpr std::uint64_t kPrefetchLeftMin =
+    20;  // percent of an upstream's limit that is kept for people
 
 PullSource of(PullSource::Cache cache) { return {cache, {}, {}}; }
 
@@ -50,9 +51,9 @@ Awaitable<bool> RemoteRepository::adopt(const RemotePlace& place, Digest digest)
     if (!links || links.value().empty()) co_return false;
     const auto there = co_await ask_for_blob(place, digest);
     if (!there) co_return false;
-    const auto mounted =
-        co_await store.mount(rooms_.new_request(), PushTarget{place.image, place.repository, false},
-                             digest, links.value().front());
+    PushTarget target{place.image, place.repository, false};
+    const auto mounted = co_await store.mount(rooms_.new_request(), std::move(target), digest,
+                                              links.value().front());
     co_return mounted.has_value();
 }
 
@@ -99,7 +100,8 @@ Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const 
         co_return Joined{running, false};
     }
     if (found != flights_.end())
-        co_return refuse({Errc::overloaded, "the blob is being fetched for another name: try again"});
+        co_return refuse(
+            {Errc::overloaded, "the blob is being fetched for another name: try again"});
     if (flights_.size() >= Remotes::kTransfersMax)
         co_return refuse({Errc::overloaded, "too many transfers from the upstream: try again"});
     auto flight = std::make_shared<Flight>(
@@ -127,9 +129,8 @@ Awaitable<Answer<OpenedBlob>> RemoteRepository::follow(const RemotePlace& place,
         const bool readable =
             state.size_bytes && *state.size_bytes > Flight::kHeldBack && state.received > 0;
         if (readable) {
-            co_return OpenedBlob{
-                std::make_unique<FlightStream>(store, flight, *state.size_bytes),
-                of(PullSource::Cache::miss)};
+            co_return OpenedBlob{std::make_unique<FlightStream>(store, flight, *state.size_bytes),
+                                 of(PullSource::Cache::miss)};
         }
         co_await state.next->wait();
     }

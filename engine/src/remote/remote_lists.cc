@@ -40,7 +40,8 @@ std::optional<Referrer> referrer_of(const json::value& value) {
     if (annotations != nullptr && annotations->is_object()) {
         for (const auto& [key, entry] : annotations->get_object()) {
             if (const auto* text = entry.if_string())
-                referrer.annotations.emplace_back(std::string{key}, std::string{text->data(), text->size()});
+                referrer.annotations.emplace_back(std::string{key},
+                                                  std::string{text->data(), text->size()});
         }
     }
     return referrer;
@@ -70,9 +71,8 @@ Page<Referrer> page_of(const std::vector<Referrer>& all, const ReferrersQuery& q
     for (const auto& referrer : all) {
         if (query.after && referrer.digest <= *query.after) continue;
         const auto& types = query.artifact_types;
-        const bool wanted =
-            types.empty() ||
-            std::find(types.begin(), types.end(), referrer.artifact_type) != types.end();
+        const bool wanted = types.empty() || std::find(types.begin(), types.end(),
+                                                       referrer.artifact_type) != types.end();
         if (!wanted) continue;
         if (page.items.size() == query.count_max) {
             page.more = true;
@@ -156,7 +156,8 @@ Awaitable<UpstreamResult<UpstreamManifest>> RemoteRepository::fetch_referrers(Im
     std::replace(text.begin(), text.end(), ':', '-');
     const auto tag = Tag::parse(text);
     if (!tag) co_return fail_upstream({Kind::not_found, "no referrers"});
-    co_return co_await upstream_->get_manifest(name, Reference{tag.value()});
+    Reference reference = tag.value();
+    co_return co_await upstream_->get_manifest(name, std::move(reference));
 }
 
 Awaitable<Answer<Page<Referrer>>> RemoteRepository::list_referrers(RemotePlace place,

@@ -65,9 +65,13 @@ Awaitable<void> RemoteRepository::note_true(std::string key) {
         if (known.noted_ms >= 0 && now - known.noted_ms < every) co_return;
         known.noted_ms = now;
     }
-    DocumentWrite write{seen_document(key), {}, DocumentExpectation::anything(),
-                        static_cast<std::uint64_t>(std::max<std::int64_t>(1, settings_->max_stale_ms))};
-    static_cast<void>(co_await rooms_.environment.documents.put(rooms_.new_request(), std::move(write)));
+    DocumentWrite write{
+        seen_document(key),
+        {},
+        DocumentExpectation::anything(),
+        static_cast<std::uint64_t>(std::max<std::int64_t>(1, settings_->max_stale_ms))};
+    static_cast<void>(
+        co_await rooms_.environment.documents.put(rooms_.new_request(), std::move(write)));
 }
 
 // Nothing: what is kept may not be served.
@@ -76,15 +80,25 @@ Awaitable<std::optional<PullSource>> RemoteRepository::stale_source(std::string 
     if (!settings_->stale_if_error) co_return std::nullopt;
     const auto seen = co_await rooms_.environment.documents.get(seen_document(key));
     if (!seen) co_return std::nullopt;
-    co_return PullSource{PullSource::Cache::stale,
-                         {},
-                         "the upstream could not be asked (" + why + "): this is what it said before"};
+    co_return PullSource{
+        PullSource::Cache::stale,
+        {},
+        "the upstream could not be asked (" + why + "): this is what it said before"};
 }
 
 Refusal RemoteRepository::failed(const UpstreamFailure& failure, const std::string& key,
                                  Errc not_found) {
     const auto now = rooms_.steady_ms();
     availability_.failed(failure, now);
+    const bool answered = failure.kind == Kind::not_found || failure.kind == Kind::stopped ||
+                          failure.kind == Kind::unsupported;
+    if (!answered) {
+        rooms_.environment.log.warn("an upstream did not give what was asked for",
+                                    {{"repository", object_.name.text()},
+                                     {"upstream", settings_->url},
+                                     {"asked", key},
+                                     {"error", failure.message}});
+    }
     if (failure.kind == Kind::not_found) {
         const std::lock_guard lock{mutex_};
         absent_.obtain(key) = {now + settings_->negative_ttl_ms, failure.message};
@@ -267,8 +281,9 @@ Awaitable<Answer<FoundManifest>> RemoteRepository::keep(const RemotePlace& place
     const auto algorithm = asked != nullptr ? asked->algorithm() : DigestAlgorithm::sha256;
     const auto digest = Digest::of(algorithm, fetched.bytes);
     if (is_schema1(fetched)) {
-        co_return refuse({Errc::manifest_unknown,
-                          "the upstream has this only in the old schema 1 format, which is not offered here"});
+        co_return refuse(
+            {Errc::manifest_unknown,
+             "the upstream has this only in the old schema 1 format, which is not offered here"});
     }
     if (asked != nullptr && digest != *asked && !ORB_PLANTED(fetched_manifest_unverified)) {
         co_return refuse({Errc::upstream_untrusted,
@@ -276,8 +291,8 @@ Awaitable<Answer<FoundManifest>> RemoteRepository::keep(const RemotePlace& place
     }
     auto manifest = parse(fetched, rooms_.environment.limits);
     if (!manifest) {
-        co_return refuse({Errc::upstream_untrusted, "the upstream's manifest is none: " +
-                                                        manifest.error().message});
+        co_return refuse({Errc::upstream_untrusted,
+                          "the upstream's manifest is none: " + manifest.error().message});
     }
     const auto key = key_of(place.image, reference);
     const ManifestInfo info{digest, manifest.value().kind(), fetched.bytes.size(), {}};
@@ -294,8 +309,11 @@ Awaitable<Answer<FoundManifest>> RemoteRepository::keep(const RemotePlace& place
     if (tag != nullptr) {
         put.tags.push_back(*tag);
         // In the same step: a tag that is kept was true at some time.
-        put.documents.push_back({seen_document(key), {}, DocumentExpectation::anything(),
-                                 static_cast<std::uint64_t>(std::max<std::int64_t>(1, settings_->max_stale_ms))});
+        put.documents.push_back(
+            {seen_document(key),
+             {},
+             DocumentExpectation::anything(),
+             static_cast<std::uint64_t>(std::max<std::int64_t>(1, settings_->max_stale_ms))});
     }
     const auto stored =
         co_await rooms_.environment.store.put_manifest(rooms_.new_request(), std::move(put));

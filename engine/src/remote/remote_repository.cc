@@ -12,7 +12,7 @@ RemoteRepository::RemoteRepository(RemoteRooms& rooms, RepositoryObject object,
 RemoteStatus RemoteRepository::status() const {
     const auto view = availability_.view(rooms_.steady_ms());
     const std::lock_guard lock{mutex_};
-    return {object_.name.text(), settings_->url, flights_.size(),       view.answers,
+    return {object_.name.text(), settings_->url,         flights_.size(),    view.answers,
             view.trouble,        view.left_alone_for_ms, upstream_->budget()};
 }
 

@@ -39,9 +39,8 @@ std::shared_ptr<RemoteRepository> Remotes::Rooms::repository_of(const RemotePlac
     const std::lock_guard lock{mutex};
     if (stopped) return nullptr;
     auto& repository = repositories[place.repository.name];
-    const bool as_it_is =
-        repository && (&repository->settings() == place.settings.get() ||
-                       repository->settings() == *place.settings);
+    const bool as_it_is = repository && (&repository->settings() == place.settings.get() ||
+                                         repository->settings() == *place.settings);
     if (!as_it_is)
         repository = std::make_shared<RemoteRepository>(shared, place.repository, place.settings);
     return repository;

@@ -49,7 +49,9 @@ void explain_outcome(PullExplanation::Step& step, const Answer<FoundManifest>& a
         return;
     }
     const auto& refusal = answer.error();
-    step.outcome = is_absence(refusal) ? "absent" : refusal.code == Errc::denied ? "refused" : "error";
+    step.outcome = is_absence(refusal)            ? "absent"
+                   : refusal.code == Errc::denied ? "refused"
+                                                  : "error";
     step.reason = refusal.message;
 }
 
@@ -66,7 +68,8 @@ std::vector<Registry::Rooms::MemberStep> Registry::Rooms::steps_of(const Ruling&
     for (const auto& member : ruling.members->members) {
         MemberStep step;
         step.member = &member;
-        step.ruling = rules.ruling_of(RepositoryName{ruling.object.name.project, member.repository});
+        step.ruling =
+            rules.ruling_of(RepositoryName{ruling.object.name.project, member.repository});
         if (!member.include.empty() && !matches_any(member.include, rest)) {
             step.why_not = "the name is not one that it is asked for (include)";
         } else if (matches_any(member.exclude, rest)) {

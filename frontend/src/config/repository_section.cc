@@ -19,7 +19,8 @@ constexpr std::size_t kSecretBytesMax = 16_KiB;
 
 class RepositoryReader {
 public:
-    RepositoryReader(const std::string& file, LoadedConfig& loaded) : file_{file}, loaded_{loaded} {}
+    RepositoryReader(const std::string& file, LoadedConfig& loaded)
+        : file_{file}, loaded_{loaded} {}
 
     RepositoryConfig read(const YAML::Node& node, const std::string& path);
 
@@ -34,7 +35,8 @@ private:
     std::map<std::string, Apply> keys_of_virtual(engine::VirtualSettings& settings);
     engine::RepositoryType read_type(const YAML::Node& node, const std::string& path);
     engine::VirtualMember read_member(const YAML::Node& node, const std::string& path);
-    void read_rewrite(const YAML::Node& node, const std::string& path, engine::VirtualMember& member);
+    void read_rewrite(const YAML::Node& node, const std::string& path,
+                      engine::VirtualMember& member);
     void read_keys(const YAML::Node& node, const std::string& path,
                    const std::map<std::string, Apply>& keys, const std::set<std::string>& passed,
                    const std::string& hint);
@@ -65,7 +67,8 @@ RepositoryReader::Apply RepositoryReader::texts_into(std::vector<std::string>& v
         if (!node.IsSequence()) return error(node, path, "must be a list");
         values.clear();
         for (const auto& entry : node) {
-            if (text(entry).empty()) error(entry, path, "must be a list of texts, none of them empty");
+            if (text(entry).empty())
+                error(entry, path, "must be a list of texts, none of them empty");
             values.push_back(text(entry));
         }
     };
@@ -83,7 +86,8 @@ RepositoryReader::Apply RepositoryReader::duration_into(std::int64_t& value_ms,
                                                         std::int64_t least_ms) {
     return [this, &value_ms, least_ms](const YAML::Node& node, const std::string& path) {
         const auto duration = parse_duration(text(node));
-        if (!duration) return error(node, path, '`' + text(node) + "` is no duration such as 5m or 30d");
+        if (!duration)
+            return error(node, path, '`' + text(node) + "` is no duration such as 5m or 30d");
         if (duration->count() < least_ms)
             return error(node, path, "must be at least " + std::to_string(least_ms) + "ms");
         value_ms = duration->count();
@@ -156,7 +160,7 @@ std::map<std::string, RepositoryReader::Apply> RepositoryReader::keys_of_remote(
          }},
         {"revalidate_after", duration_into(remote.revalidate_after_ms, 0)},
         {"stale_if_error", flag_into(remote.stale_if_error)},
-        {"max_stale", duration_into(remote.max_stale_ms, 1'000)},
+        {"max_stale", duration_into(remote.max_stale_ms, 0)},
         {"negative_ttl", duration_into(remote.negative_ttl_ms, 0)},
         {"offline", flag_into(remote.offline)},
         {"prefetch", flag_into(remote.prefetch)},
@@ -183,7 +187,8 @@ void RepositoryReader::read_rewrite(const YAML::Node& node, const std::string& p
             error(entry, path, "must be `{ from: …, to: … }`");
             continue;
         }
-        read_keys(entry, path, {{"from", text_into(rule.from)}, {"to", text_into(rule.to)}}, {}, {});
+        read_keys(entry, path, {{"from", text_into(rule.from)}, {"to", text_into(rule.to)}}, {},
+                  {});
         member.rewrite.push_back(std::move(rule));
     }
 }
@@ -199,16 +204,15 @@ engine::VirtualMember RepositoryReader::read_member(const YAML::Node& node,
         error(node, path, "must be the name of a repository, or a section with keys");
         return member;
     }
-    read_keys(node, path,
-              {{"name", text_into(member.repository)},
-               {"include", texts_into(member.include)},
-               {"exclude", texts_into(member.exclude)},
-               {"owns_names", flag_into(member.owns_names)},
-               {"rewrite",
-                [this, &member](const YAML::Node& list, const std::string& at) {
-                    read_rewrite(list, at, member);
-                }}},
-              {}, {});
+    read_keys(
+        node, path,
+        {{"name", text_into(member.repository)},
+         {"include", texts_into(member.include)},
+         {"exclude", texts_into(member.exclude)},
+         {"owns_names", flag_into(member.owns_names)},
+         {"rewrite", [this, &member](const YAML::Node& list,
+                                     const std::string& at) { read_rewrite(list, at, member); }}},
+        {}, {});
     if (member.repository.empty()) error(node, path, "needs a `name`");
     return member;
 }
@@ -307,7 +311,8 @@ void check_repositories(const ProjectConfig& project, LoadedConfig& loaded) {
         for (const auto& member : repository.members.members) {
             const auto found = known.find(member.repository);
             if (found == known.end()) {
-                wrong(repository, "member `" + member.repository + "` is no repository of the project");
+                wrong(repository,
+                      "member `" + member.repository + "` is no repository of the project");
             } else if (found->second->type == engine::RepositoryType::virtual_members) {
                 wrong(repository, "member `" + member.repository + "` is virtual itself");
             }

@@ -134,8 +134,7 @@ Response refusal_response(const engine::Refusal& refusal, Subject subject) {
     if (mapped.status == 503 || mapped.status == 507) response.headers.add("Retry-After", "1");
     // Sessions end by the minute, not by the second.
     if (mapped.status == 429) {
-        response.headers.add("Retry-After",
-                             refusal.retry_after_s > 0 ? refusal.retry_after_s : 60);
+        response.headers.add("Retry-After", refusal.retry_after_s > 0 ? refusal.retry_after_s : 60);
     }
     if (mapped.status == 405) response.headers.add("Allow", "GET, HEAD");
     return response;

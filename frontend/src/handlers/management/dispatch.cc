@@ -75,6 +75,8 @@ constexpr auto kOperations = std::to_array<Operation>({
     {Method::post, {"users", kAny, "tokens"}, api_create_token, "token.create"},
     {Method::delete_, {"users", kAny, "tokens", kAny}, api_remove_token, "token.revoke"},
     {Method::get, {"access", "explain"}, api_explain},
+    {Method::get, {"pulls", "explain"}, api_explain_pull},
+    {Method::get, {"upstreams"}, api_list_upstreams},
     {Method::get, {"audit"}, api_list_audit},
     {Method::get, {"keys"}, api_list_keys},
     {Method::post, {"keys", "rotate"}, api_rotate_keys, "keys.rotate"},
