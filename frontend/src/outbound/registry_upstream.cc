@@ -1,7 +1,6 @@
 #include "outbound/registry_upstream.h"
 
 #include "auth/strict_json.h"
-#include "base/log.h"
 #include "engine/manifest.h"
 #include "http/ascii.h"
 #include "outbound/answer_fields.h"
@@ -102,7 +101,6 @@ RegistryUpstream::RegistryUpstream(engine::RemoteSettings settings, const Upstre
     : settings_{std::move(settings)},
       place_{std::make_shared<const UpstreamPlace>(settings_, parts.environment)},
       clock_{parts.clock},
-      log_{parts.log},
       loop_{parts.loop},
       metrics_{std::make_shared<UpstreamMetrics>(parts.metrics, place_->remote())},
       slots_{std::make_shared<ConnectionSlots>(settings_.connections_max, metrics_->transfers)},
@@ -146,16 +144,7 @@ engine::UpstreamBudget RegistryUpstream::budget() const {
 
 template <class T>
 UpstreamResult<T> RegistryUpstream::counted(UpstreamResult<T> result) {
-    if (result) {
-        metrics_->count(nullptr);
-        return result;
-    }
-    metrics_->count(&result.error());
-    const auto& failure = result.error();
-    if (failure.kind == Kind::untrusted) {
-        log_.warn("upstream not followed",
-                  {{"remote", place_->remote()}, {"trouble", failure.message}});
-    }
+    metrics_->count(result ? nullptr : &result.error());
     return result;
 }
 

@@ -106,7 +106,7 @@ private:
     bool is_foreign(const HttpStream& stream) const;
     UpstreamFailure status_failure(const HttpStream& stream) const;
     void note_budget(const HttpStream& stream);
-    // Counts and tells what came of a question.
+    // Counts what came of a question; who asked tells it.
     template <class T>
     UpstreamResult<T> counted(UpstreamResult<T> result);
     std::string tags_url(const engine::ImageName& name, const std::string& last,
@@ -116,7 +116,6 @@ private:
     const engine::RemoteSettings settings_;
     const std::shared_ptr<const UpstreamPlace> place_;
     Clock& clock_;
-    Log& log_;
     const std::shared_ptr<TransferLoop> loop_;
     const std::shared_ptr<UpstreamMetrics> metrics_;
     const std::shared_ptr<ConnectionSlots> slots_;
