@@ -1,7 +1,6 @@
 #include "outbound/registry_upstream.h"
 
 #include "auth/strict_json.h"
-#include "base/log.h"
 #include "engine/manifest.h"
 #include "http/ascii.h"
 #include "outbound/answer_fields.h"
@@ -36,7 +35,6 @@ constexpr std::string_view kManifestTypes =
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.docker.distribution.manifest.v2+json";
-constexpr std::string_view kIndexType = "application/vnd.oci.image.index.v1+json";
 constexpr std::string_view kSchema1Type = "application/vnd.docker.distribution.manifest.v1";
 
 HttpHeader accept(std::string_view types) { return {"Accept", std::string{types}}; }
@@ -103,7 +101,6 @@ RegistryUpstream::RegistryUpstream(engine::RemoteSettings settings, const Upstre
     : settings_{std::move(settings)},
       place_{std::make_shared<const UpstreamPlace>(settings_, parts.environment)},
       clock_{parts.clock},
-      log_{parts.log},
       loop_{parts.loop},
       metrics_{std::make_shared<UpstreamMetrics>(parts.metrics, place_->remote())},
       slots_{std::make_shared<ConnectionSlots>(settings_.connections_max, metrics_->transfers)},
@@ -147,16 +144,7 @@ engine::UpstreamBudget RegistryUpstream::budget() const {
 
 template <class T>
 UpstreamResult<T> RegistryUpstream::counted(UpstreamResult<T> result) {
-    if (result) {
-        metrics_->count(nullptr);
-        return result;
-    }
-    metrics_->count(&result.error());
-    const auto& failure = result.error();
-    if (failure.kind == Kind::untrusted) {
-        log_.warn("upstream not followed",
-                  {{"remote", place_->remote()}, {"trouble", failure.message}});
-    }
+    metrics_->count(result ? nullptr : &result.error());
     return result;
 }
 
@@ -298,28 +286,6 @@ Awaitable<UpstreamResult<std::unique_ptr<engine::UpstreamTransfer>>> RegistryUps
     std::unique_ptr<engine::UpstreamTransfer> transfer =
         std::make_unique<BlobTransfer>(std::move(answer).value(), *span, metrics_);
     co_return std::move(transfer);
-}
-
-Awaitable<UpstreamResult<UpstreamManifest>> RegistryUpstream::fetch_referrers(ImageName name,
-                                                                              Digest subject) {
-    Question question{"GET",
-                      place_->url_of(name, "/referrers/" + subject.to_string()),
-                      {accept(kIndexType), as_it_is()}};
-    auto asking = ask_for_success(name, std::move(question));
-    auto answer = co_await std::move(asking);
-    const UpstreamFailure none{Kind::unsupported, "the upstream has no referrers API", {}};
-    if (!answer) {
-        // An upstream that has the API answers an unknown subject with an empty index.
-        if (answer.error().kind == Kind::not_found) co_return fail_upstream(none);
-        co_return fail_upstream(std::move(answer).error());
-    }
-    auto& stream = *answer.value();
-    if (stream.status() != kOk || media_type_of(stream) != kIndexType)
-        co_return fail_upstream(none);
-    auto reading = read_whole(&stream, kUpstreamManifestMax);
-    auto body = co_await std::move(reading);
-    if (!body) co_return fail_upstream(std::move(body).error());
-    co_return UpstreamManifest{std::move(body).value(), std::string{kIndexType}};
 }
 
 Awaitable<UpstreamResult<UpstreamManifestHead>> RegistryUpstream::head_manifest(

@@ -23,6 +23,7 @@ namespace orbitalreg::frontend {
 inline constexpr std::size_t kUpstreamManifestMax = 4_MiB;
 inline constexpr std::size_t kUpstreamTagsMax = 1_MiB;
 inline constexpr std::uint32_t kUpstreamTagsPageMax = 10'000;
+inline constexpr std::uint32_t kUpstreamReferrersPagesMax = 100;
 
 // What is counted of one upstream.
 struct UpstreamMetrics {
@@ -93,11 +94,19 @@ private:
                                                                std::uint32_t count);
     Awaitable<UpstreamResult<engine::UpstreamManifest>> fetch_referrers(engine::ImageName name,
                                                                         Digest subject);
+    struct ReferrersPage {
+        std::vector<std::byte> bytes;
+        std::string next_url;  // empty: it is the last
+    };
+    Awaitable<UpstreamResult<ReferrersPage>> fetch_referrers_page(engine::ImageName name,
+                                                                  std::string url);
+    // Where a Link field leads, which must be at the same place (SEC-67); empty: there is none.
+    UpstreamResult<std::string> next_url_of(const HttpStream& stream) const;
 
     bool is_foreign(const HttpStream& stream) const;
     UpstreamFailure status_failure(const HttpStream& stream) const;
     void note_budget(const HttpStream& stream);
-    // Counts and tells what came of a question.
+    // Counts what came of a question; who asked tells it.
     template <class T>
     UpstreamResult<T> counted(UpstreamResult<T> result);
     std::string tags_url(const engine::ImageName& name, const std::string& last,
@@ -107,7 +116,6 @@ private:
     const engine::RemoteSettings settings_;
     const std::shared_ptr<const UpstreamPlace> place_;
     Clock& clock_;
-    Log& log_;
     const std::shared_ptr<TransferLoop> loop_;
     const std::shared_ptr<UpstreamMetrics> metrics_;
     const std::shared_ptr<ConnectionSlots> slots_;

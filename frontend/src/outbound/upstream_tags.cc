@@ -37,6 +37,18 @@ void RegistryUpstream::keep_next_page(const engine::ImageName& name, const std::
     next_pages_.insert_or_assign({name.text(), last}, std::move(url));
 }
 
+UpstreamResult<std::string> RegistryUpstream::next_url_of(const HttpStream& stream) const {
+    const auto link = stream.header("link");
+    const auto next = link ? next_link(*link) : std::nullopt;
+    if (!next) return std::string{};
+    auto url = resolve_url(stream.request().url, *next);
+    const auto parts = url ? parse_http_url(*url) : std::nullopt;
+    // A link elsewhere would carry our token there.
+    if (!parts || !is_same_origin(*parts, place_->origin()))
+        return fail_upstream(untrusted(stream.request(), "the next page is at another place"));
+    return std::move(*url);
+}
+
 Awaitable<UpstreamResult<UpstreamTags>> RegistryUpstream::fetch_tags(engine::ImageName name,
                                                                      std::string last,
                                                                      std::uint32_t count) {
@@ -53,16 +65,11 @@ Awaitable<UpstreamResult<UpstreamTags>> RegistryUpstream::fetch_tags(engine::Ima
     if (!page)
         co_return fail_upstream(untrusted(stream.request(), "the answer is no list of tags"));
     UpstreamTags tags{std::move(page->tags), page->cut};
-    const auto link = stream.header("link");
-    const auto next = link ? next_link(*link) : std::nullopt;
-    if (page->cut || !next || tags.tags.empty()) co_return std::move(tags);
-    const auto url = resolve_url(stream.request().url, *next);
-    const auto parts = url ? parse_http_url(*url) : std::nullopt;
-    // A link elsewhere would carry our token there (SEC-67).
-    if (!parts || !is_same_origin(*parts, place_->origin()))
-        co_return fail_upstream(untrusted(stream.request(), "the next page is at another place"));
-    tags.more = true;
-    keep_next_page(name, tags.tags.back(), *url);
+    if (page->cut || tags.tags.empty()) co_return std::move(tags);
+    auto next = next_url_of(stream);
+    if (!next) co_return fail_upstream(std::move(next).error());
+    tags.more = !next.value().empty();
+    if (tags.more) keep_next_page(name, tags.tags.back(), std::move(next).value());
     co_return std::move(tags);
 }
 

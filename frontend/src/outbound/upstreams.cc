@@ -1,5 +1,6 @@
 #include "frontend/upstreams.h"
 
+#include "base/log.h"
 #include "http/forwarded.h"
 #include "outbound/http_url.h"
 #include "outbound/registry_upstream.h"

@@ -651,6 +651,35 @@ TEST(RegistryUpstream, ReferrersWhereTheUpstreamKnowsThem) {
     }
 }
 
+TEST(RegistryUpstream, ReferrersInPagesAreOneIndex) {
+    constexpr std::string_view kType = "Content-Type: application/vnd.oci.image.index.v1+json\r\n";
+    ScriptedServer server{[&](const SeenRequest& request, ScriptedPeer& peer) {
+        if (request.target.ends_with("page=2"))
+            return peer.answer(200, R"({"schemaVersion":2,"manifests":[{"size":3}]})", kType);
+        peer.answer(200, R"({"schemaVersion":2,"manifests":[{"size":1},{"size":2}]})",
+                    std::string{kType} + "Link: <?page=2>; rel=\"next\"\r\n");
+    }};
+    World world;
+    const auto got = run(world.upstream(server)->get_referrers(image("a"), kDigest));
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(as_text(got.value().bytes),
+              R"({"schemaVersion":2,"manifests":[{"size":1},{"size":2},{"size":3}]})");
+}
+
+TEST(RegistryUpstream, ReferrersEndAndStayAtOnePlace) {
+    constexpr std::string_view kType = "Content-Type: application/vnd.oci.image.index.v1+json\r\n";
+    for (const auto* link : {"<?again>; rel=\"next\"", "<http://127.0.0.2/>; rel=\"next\""}) {
+        ScriptedServer server{[&](const SeenRequest&, ScriptedPeer& peer) {
+            peer.answer(200, R"({"manifests":[]})", std::string{kType} + "Link: " + link + "\r\n");
+        }};
+        World world;
+        const auto got = run(world.upstream(server)->get_referrers(image("a"), kDigest));
+        ASSERT_FALSE(got);
+        EXPECT_EQ(got.error().kind, Kind::untrusted);
+        EXPECT_LE(server.seen().size(), kUpstreamReferrersPagesMax);
+    }
+}
+
 TEST(RegistryUpstream, KeepsWhatIsSaidOfTheBudget) {
     ScriptedServer server{[](const SeenRequest& request, ScriptedPeer& peer) {
         if (request.target.ends_with("/none")) return peer.answer(200, kManifest, kManifestField);
