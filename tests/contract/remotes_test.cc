@@ -27,24 +27,34 @@ class RemotesTest : public testing::TestWithParam<StoreFactory> {
 protected:
     void SetUp() override {
         under_test_ = GetParam().make({});
-        RepositoryDeclaration local{"internal"};
-        RepositoryDeclaration other{"more"};
-        RepositoryDeclaration mirror{"mirror"};
-        mirror.type = RepositoryType::remote;
+        auto mirror = declared("mirror", RepositoryType::remote);
         mirror.remote.url = kMirror;
-        RepositoryDeclaration view{"all"};
-        view.type = RepositoryType::virtual_members;
+        auto view = declared("all", RepositoryType::virtual_members);
         // A remote one first: local ones are asked before it all the same.
-        view.members.members = {{"mirror"}, {"internal"}, {"more"}};
+        view.members.members = {member("mirror"), member("internal"), member("more")};
         view.members.deploy_to = "internal";
-        RepositoryDeclaration shared{"shared"};
-        shared.type = RepositoryType::virtual_members;
-        shared.members.members = {{"internal"}, {"mirror"}};
+        auto shared = declared("shared", RepositoryType::virtual_members);
+        shared.members.members = {member("internal"), member("mirror")};
         shared.members.members[0].owns_names = false;
-        options_.projects = {{"acme", false, {local, other, mirror, view, shared}}};
+        ProjectDeclaration acme;
+        acme.name = "acme";
+        acme.repositories = {declared("internal", RepositoryType::local),
+                             declared("more", RepositoryType::local), mirror, view, shared};
+        options_.projects = {acme};
         start();
     }
     void TearDown() override { stop(); }
+    static RepositoryDeclaration declared(const std::string& name, RepositoryType type) {
+        RepositoryDeclaration declaration;
+        declaration.name = name;
+        declaration.type = type;
+        return declaration;
+    }
+    static VirtualMember member(const std::string& name) {
+        VirtualMember made;
+        made.repository = name;
+        return made;
+    }
     void start() {
         remotes_ = std::make_unique<Remotes>(
             RemotesEnvironment{under_test_->registry(), under_test_->documents(), upstreams_, clock_,
@@ -123,6 +133,7 @@ protected:
     std::unique_ptr<Registry> registry_;
 };
 
+// DIST-PROXY-12.
 TEST_P(RemotesTest, ATagIsFetchedOnceAndThenAskedForNowAndThen) {
     const auto first = put_image("library/app", "1", {});
     const auto pulled = pull("acme/mirror/library/app", "1");
@@ -150,6 +161,7 @@ TEST_P(RemotesTest, ATagIsFetchedOnceAndThenAskedForNowAndThen) {
               PullSource::Cache::hit);
 }
 
+// DIST-PROXY-13.
 TEST_P(RemotesTest, AnUpstreamThatDoesNotSayTheDigestIsReadAndHashed) {
     put_image("app", "1", {});
     upstream().says_digests = false;
@@ -159,6 +171,7 @@ TEST_P(RemotesTest, AnUpstreamThatDoesNotSayTheDigestIsReadAndHashed) {
     EXPECT_EQ(upstream().gets, 2);
 }
 
+// DIST-PROXY-14, DIST-PROXY-15, REL-22.
 TEST_P(RemotesTest, WhatIsKeptIsServedWhileTheUpstreamFails) {
     const auto text = put_image("app", "1", {});
     ASSERT_TRUE(pull("acme/mirror/app", "1"));
@@ -179,6 +192,7 @@ TEST_P(RemotesTest, WhatIsKeptIsServedWhileTheUpstreamFails) {
     EXPECT_EQ(error_of(pull("acme/mirror/app", "1")), Errc::upstream_untrusted);
 }
 
+// DIST-PROXY-16.
 TEST_P(RemotesTest, EachFailureIsItsOwnAnswer) {
     using Kind = UpstreamFailure::Kind;
     const std::vector<std::pair<Kind, Errc>> answers{{Kind::not_found, Errc::manifest_unknown},
@@ -194,6 +208,7 @@ TEST_P(RemotesTest, EachFailureIsItsOwnAnswer) {
     }
 }
 
+// SEC-69.
 TEST_P(RemotesTest, WhatIsNotThereIsNotAskedForAgainForAWhile) {
     EXPECT_EQ(error_of(pull("acme/mirror/app", "1")), Errc::manifest_unknown);
     EXPECT_EQ(error_of(pull("acme/mirror/app", "1")), Errc::manifest_unknown);
@@ -215,6 +230,7 @@ TEST_P(RemotesTest, ATagThatIsGoneThereIsGoneHere) {
     EXPECT_TRUE(pull("acme/mirror/app", digest_of(text).to_string()));
 }
 
+// DIST-PROXY-19, DIST-PROXY-21, DIST-PROXY-22, SEC-66, REL-24. The upstream says text/plain of everything.
 TEST_P(RemotesTest, NothingWrongIsKept) {
     const auto layer = content_of(300'000, 'a');
     const auto text = put_image("app", "1", {layer});
@@ -234,6 +250,7 @@ TEST_P(RemotesTest, NothingWrongIsKept) {
     EXPECT_EQ(pull("acme/mirror/app", "1").value().info.digest, digest_of(text));
 }
 
+// DIST-PROXY-20, SEC-69.
 TEST_P(RemotesTest, OneTransferForAllWhoAsk) {
     const auto layer = content_of(1'500'000, 'a');
     upstream().put_blob("app", layer);
@@ -250,6 +267,7 @@ TEST_P(RemotesTest, OneTransferForAllWhoAsk) {
     EXPECT_EQ(upstream().transfers, 1);
 }
 
+// REL-23.
 TEST_P(RemotesTest, ATransferGoesOnWhereItWasCut) {
     clock_.sleeps_pass = true;
     const auto layer = content_of(900'000, 'a');
@@ -266,6 +284,7 @@ TEST_P(RemotesTest, ATransferGoesOnWhereItWasCut) {
     EXPECT_EQ(blob("acme/mirror/app", other).value(), other);
 }
 
+// SEC-68.
 TEST_P(RemotesTest, AnotherNameIsServedWhatTheUpstreamHasUnderIt) {
     const auto layer = content_of(200'000, 'a');
     upstream().put_blob("one", layer);
@@ -287,6 +306,7 @@ TEST_P(RemotesTest, OfflineAsksNobody) {
     EXPECT_EQ(upstream().gets + upstream().heads, 0);
 }
 
+// DIST-PROXY-23, SEC-71.
 TEST_P(RemotesTest, NothingIsChangedInARemoteRepository) {
     put_image("app", "1", {});
     ASSERT_TRUE(pull("acme/mirror/app", "1"));
@@ -309,6 +329,7 @@ TEST_P(RemotesTest, NothingIsChangedInARemoteRepository) {
 
 // --- virtual repositories ---
 
+// SEC-70.
 TEST_P(RemotesTest, EveryCombinationOfWhatTwoMembersSay) {
     using Kind = UpstreamFailure::Kind;
     enum class Said { found, absent, error, refused };
@@ -346,6 +367,7 @@ TEST_P(RemotesTest, EveryCombinationOfWhatTwoMembersSay) {
     }
 }
 
+// SEC-70.
 TEST_P(RemotesTest, ANameThatALocalMemberHoldsIsAskedOfNoRemoteOne) {
     push("acme/more/secret", "1");
     put_image("secret", "9", {});
@@ -379,6 +401,7 @@ TEST_P(RemotesTest, PushesGoToTheMemberThatTakesThem) {
     EXPECT_EQ(error_of(pull("acme/internal/app", "1")), Errc::manifest_unknown);
 }
 
+// DIST-PROXY-25.
 TEST_P(RemotesTest, ListsOfMembersAreMergedAndPaged) {
     for (const auto* tag : {"a", "c", "e"}) push("acme/internal/app", tag);
     for (const auto* tag : {"b", "c", "d"}) put_image("app", tag, {});

@@ -4,7 +4,7 @@
 |---|---|
 | wants a token, of a service on another host | one for `repository:library/alpine:pull` alone, with the configured password and no other |
 | redirects blobs to a CDN | follows; neither Authorization nor cookie goes there; Range does |
-| a client that brings credentials of its own | they go nowhere |
+| a client that brings credentials of its own | they go nowhere (DIST-PROXY-24) |
 | says what is left of its limit | tags are asked for by HEAD; a manifest is taken once, however many pull |
 | 429 | with a copy: the copy, with a Warning; without: 429, TOOMANYREQUESTS, Retry-After; asked no more until then |
 | lets a token go bad | one new token, and the pull goes on |
@@ -19,7 +19,7 @@
 | push, mount, delete | 405 UNSUPPORTED, and the upstream hears nothing |
 | tags in pages | followed, by one origin only; when it is down, those that are cached |
 | referrers, by API or by tag | an index of them |
-| `urls` of foreign layers | never followed |
+| `urls` of foreign layers | never followed (DIST-PROXY-26) |
 """
 
 import json

@@ -182,7 +182,7 @@ TEST(Catalog, HoldsAnOptionalChildOnlyWhereItIs) {
     EXPECT_EQ(t.recount(), t.blobs.counts());
 }
 
-// What is fetched piece by piece would go again with the first collection otherwise.
+// DIST-PROXY-18: what is fetched piece by piece would go again with the first collection otherwise.
 TEST(Catalog, HoldsWhatAManifestAwaitsFromTheMomentItComes) {
     CatalogUnderTest t;
     t.blobs.add(digest_of("index"));
