@@ -159,14 +159,20 @@ void add_import(CLI::App& app, int& exit_code) {
     command->add_option("directory", arguments->directory,
                         "Data directory that no server has open; default: storage.path of the "
                         "configuration");
-    command->add_option("-c,--config", arguments->files,
-                        "Configuration; several are read in order, the later wins");
+    // One value for each time: the directory may stand behind it.
+    command
+        ->add_option("-c,--config", arguments->files,
+                     "Configuration; several are read in order, the later wins")
+        ->allow_extra_args(false);
     command->add_option("--into", options.into,
                         "Put this and a `/` before each name, as `acme` or `acme/old`");
-    command->add_option("--include", options.include,
-                        "Only repositories of the source that this fits: `*` stands for anything "
-                        "without `/`, `**` for anything. May be given again");
-    command->add_option("--exclude", options.exclude, "Not these. May be given again");
+    command
+        ->add_option("--include", options.include,
+                     "Only repositories of the source that this fits: `*` stands for anything "
+                     "without `/`, `**` for anything. May be given again")
+        ->allow_extra_args(false);
+    command->add_option("--exclude", options.exclude, "Not these. May be given again")
+        ->allow_extra_args(false);
     command->add_flag("--overwrite-tags", options.overwrite_tags,
                       "Move tags that are there and name something else; else they are kept and "
                       "told");

@@ -147,38 +147,44 @@ Awaitable<engine::Answer<void>> ImportStore::may_push(engine::ImageName image) {
     co_return ok();
 }
 
-Awaitable<engine::Answer<void>> ImportStore::make_room(engine::ImageName image) {
+Awaitable<engine::Answer<bool>> ImportStore::make_room(engine::ImageName image) {
     ORB_CO_TRY(const auto name, engine::ruling_repository(image, options_.default_project));
-    engine::Project project;
-    project.name = name.project;
-    project.auto_create = true;
     const auto known = co_await projects_->find(name.project);
     if (!known) {
+        engine::Project project;
+        project.name = name.project;
+        project.auto_create = true;
         const auto made = co_await projects_->create(std::move(project));
-        if (!made) co_return engine::refuse(made.error());
-        co_return ok();
+        if (made) co_return true;
+        // Another repository of it came first.
+        if (made.error().code == Errc::exists) co_return false;
+        co_return engine::refuse(made.error());
     }
     engine::RepositorySettings settings;
     settings.project = name.project;
     settings.name = name.repository;
     const auto made = co_await projects_->create_repository(std::move(settings));
-    if (!made) co_return engine::refuse(made.error());
-    co_return ok();
+    if (!made && made.error().code != Errc::exists) co_return engine::refuse(made.error());
+    co_return false;
 }
 
 Awaitable<engine::Answer<bool>> ImportStore::prepare(engine::ImageName image) {
     auto may = co_await may_push(image);
     if (may) co_return false;
-    const bool missing = may.error().code == Errc::name_unknown;
-    if (!missing || !create_projects_) {
-        if (missing) may.error().message += "; --create-projects makes it, --into chooses another";
+    if (may.error().code != Errc::name_unknown) co_return engine::refuse(may.error());
+    if (!engine::ruling_repository(image, options_.default_project)) {
+        may.error().message += "; --into puts one before it";
+        co_return engine::refuse(may.error());
+    }
+    if (!create_projects_) {
+        may.error().message += "; --create-projects makes it, --into chooses another";
         co_return engine::refuse(may.error());
     }
     const auto made = co_await make_room(image);
     if (!made) co_return engine::refuse(made.error());
     may = co_await may_push(image);
     if (!may) co_return engine::refuse(may.error());
-    co_return true;
+    co_return made.value();
 }
 
 // --- what goes there ---

@@ -53,7 +53,8 @@ public:
 private:
     // Whether a push may go there.
     Awaitable<engine::Answer<void>> may_push(engine::ImageName image);
-    Awaitable<engine::Answer<void>> make_room(engine::ImageName image);
+    // True: a project was made.
+    Awaitable<engine::Answer<bool>> make_room(engine::ImageName image);
     engine::RegistryStore& store() noexcept { return embedded_->registry_store(); }
 
     const frontend::Config& config_;

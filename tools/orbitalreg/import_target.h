@@ -40,6 +40,8 @@ public:
     virtual Awaitable<engine::Answer<TagOutcome>> set_tag(engine::ImageName image, engine::Tag tag,
                                                           Digest digest, bool overwrite) = 0;
     virtual const engine::RegistryLimits& limits() const = 0;
+    // Whether put_manifest() says no to an index whose children are not there.
+    virtual bool looks_for_children() const noexcept { return true; }
 };
 
 // Takes everything, keeps nothing.
@@ -59,6 +61,7 @@ public:
     Awaitable<engine::Answer<TagOutcome>> set_tag(engine::ImageName image, engine::Tag tag,
                                                   Digest digest, bool overwrite) override;
     const engine::RegistryLimits& limits() const override { return limits_; }
+    bool looks_for_children() const noexcept override { return false; }
 
 private:
     engine::RegistryLimits limits_;

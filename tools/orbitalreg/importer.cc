@@ -279,6 +279,10 @@ Awaitable<std::string> Importer::import_blobs(RepositoryWork* repository,
         }
         if (found.value()) {
             blobs.emplace_back(edge.descriptor, *found.value());
+        } else if (is_child && !target_.looks_for_children()) {
+            co_return "its child " + edge.descriptor.digest.to_string() +
+                " has no link in this repository: only a repository with sparse_index: allow "
+                "takes it";
         } else if (!edge.foreign && !is_child) {
             co_return "blob " + edge.descriptor.digest.to_string() +
                 " has no link in this repository: the source does not serve it";
