@@ -13,9 +13,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import registry_process  # noqa: E402
 from client_tools import main, same, step  # noqa: E402
-from registry_client import Connection  # noqa: E402
+from registry_client import Connection, EMPTY_JSON, OCI_MANIFEST, descriptor, image_manifest  # noqa: E402
 from seeded_content import content_range  # noqa: E402
-from source_registry import SBOM_TYPE, Source, compare  # noqa: E402
+from source_registry import EMPTY_TYPE, LAYER_TYPE, SBOM_TYPE, Source, compare  # noqa: E402
 
 IMPORT_DEADLINE_S = 300
 
@@ -36,6 +36,13 @@ def fill(source):
     source.push_index(many, [{**index, "annotations": {"nested": "index"}}], "index-of-indexes")
     docker_children = [source.push_image(many, [base, platform.encode()], platform=platform, docker=True) for platform in ("s390x", "arm")]
     source.push_index(many, docker_children, "docker-list", docker=True)
+
+    # The peer stores it by sha256 and links the one to the other.
+    layer = content_range("sha512", 0, 200_000)
+    digest = source.push_blob("team/long-digests", layer, "sha512")
+    source.push_blob("team/long-digests", EMPTY_JSON)
+    named = {"mediaType": LAYER_TYPE, "digest": digest, "size": len(layer)}
+    source.push_manifest("team/long-digests", image_manifest(descriptor(EMPTY_JSON, EMPTY_TYPE), [named]), OCI_MANIFEST, "v1")
 
     for ending in ("sig", "att", "sbom"):
         source.sign_by_tag("team/app", app["digest"], ending)
