@@ -121,7 +121,10 @@ bool ImportStore::open(const std::string& directory, std::string& trouble) {
     registry_ = std::make_unique<engine::Registry>(store(), system_random(), log_, metrics_,
                                                    options_, projects_.get());
     reactors_.start();
-    return true;
+    const auto loaded = asio::co_spawn(executor(), projects_->load(), asio::use_future).get();
+    if (!loaded)
+        trouble = directory + ": the repositories cannot be read: " + loaded.error().message;
+    return trouble.empty();
 }
 
 void ImportStore::run(Awaitable<void> work) {
@@ -139,7 +142,26 @@ void ImportStore::close() {
 
 // --- where it goes ---
 
+// A push to a virtual repository goes to a member, and what is there already would be looked for in the wrong place.
+bool ImportStore::is_virtual(const engine::RepositoryName& name) const {
+    for (const auto& project : options_.projects) {
+        if (project.name != name.project) continue;
+        for (const auto& repository : project.repositories) {
+            if (repository.name == name.repository)
+                return repository.type == engine::RepositoryType::virtual_members;
+        }
+    }
+    const auto kept = projects_->find_fetching(name);
+    return kept != nullptr && kept->type == engine::RepositoryType::virtual_members;
+}
+
 Awaitable<engine::Answer<void>> ImportStore::may_push(engine::ImageName image) {
+    const auto name = engine::ruling_repository(image, options_.default_project);
+    if (name && is_virtual(name.value())) {
+        co_return engine::refuse({Errc::unsupported, name.value().text() +
+                                                         " is a virtual repository: --into one of "
+                                                         "its local members"});
+    }
     // A session costs nothing until its first byte, and there is none.
     const auto ticket =
         co_await registry_->start_upload(kImporter, std::move(image), DigestAlgorithm::sha256);
@@ -190,7 +212,7 @@ Awaitable<engine::Answer<bool>> ImportStore::prepare(engine::ImageName image) {
 // --- what goes there ---
 
 Awaitable<engine::Answer<bool>> ImportStore::has_blob(engine::ImageName image, Digest digest) {
-    const auto found = co_await registry_->stat_blob(kImporter, std::move(image), digest);
+    const auto found = co_await store().stat_blob(std::move(image), digest);
     if (found) co_return true;
     const auto& code = found.error().code;
     if (code == Errc::blob_unknown || code == Errc::name_unknown) co_return false;

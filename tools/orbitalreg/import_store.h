@@ -51,6 +51,7 @@ public:
     const engine::RegistryLimits& limits() const override { return options_.limits; }
 
 private:
+    bool is_virtual(const engine::RepositoryName& name) const;
     // Whether a push may go there.
     Awaitable<engine::Answer<void>> may_push(engine::ImageName image);
     // True: a project was made.
