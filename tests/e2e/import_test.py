@@ -228,6 +228,19 @@ def expect_rules_of_accounts(server, tree):
     step("with accounts projects are made when --create-projects says so")
 
 
+def expect_local_targets_only(server, tree):
+    shutil.rmtree(server.data)
+    configuration = server.workspace / "types.yml"
+    configuration.write_text(json.dumps({"version": 1, "projects": [{"name": "acme", "repositories": [
+        {"name": "internal", "type": "local"},
+        {"name": "mirror", "type": "remote", "url": "http://127.0.0.1:9", "allow_networks": ["127.0.0.0/8"]},
+        {"name": "all", "type": "virtual", "members": ["internal", "mirror"], "deploy_to": "internal"}]}]}))
+    for target, wanted, word in (("mirror", 2, "is a remote repository"), ("all", 2, "is a virtual repository"), ("internal", 0, "")):
+        code, report, errors = run_import(server, tree, "-c", str(configuration), "--include", "team/app", "--into", f"acme/{target}")
+        same((code, word in errors, report["manifests"]["stored"] > 0), (wanted, True, wanted == 0), errors)
+    step("neither into a remote nor into a virtual repository")
+
+
 def test(server, _):
     server.stop()
     with registry_process.RegistryProcess(kind="docker-registry") as peer:
@@ -239,6 +252,7 @@ def test(server, _):
         expect_nothing_to_do(server, peer.data, source)
         expect_choices(server, peer.data, source)
         expect_rules_of_accounts(server, peer.data)
+        expect_local_targets_only(server, peer.data)
         expect_damage_told(server, peer.data, source)
     with registry_process.RegistryProcess(kind="docker-registry") as peer:
         with Connection(peer.http_addr) as client:
