@@ -164,7 +164,7 @@ TreeResult<TreeDirectory> DirectoryEntries::enter(const std::string& name) const
     const int directory = ::dirfd(directory_.get());
     ORB_TRY(auto opened, open_entry(directory, path_, name, O_PATH | O_DIRECTORY));
     if (!opened) return trouble(joined(path_, name), "went away meanwhile");
-    return TreeDirectory{std::move(*opened), joined(path_, name)};
+    return TreeDirectory{std::move(*opened), joined(path_, printable(name))};
 }
 
 // --- walks ---
@@ -215,7 +215,7 @@ TreeItem<SourceRepository> RepositoryWalk::next() {
 }
 
 RevisionWalk::RevisionWalk(const SourceRepository& repository)
-    : repository_{repository}, algorithms_{[&repository]() -> TreeResult<DirectoryEntries> {
+    : algorithms_{[&repository]() -> TreeResult<DirectoryEntries> {
           ORB_TRY(auto manifests, walk_down(repository.directory, "_manifests"));
           if (!manifests) return DirectoryEntries{};
           return DirectoryEntries::open(*manifests, "revisions");
@@ -277,7 +277,7 @@ TreeItem<Revision> RevisionWalk::next() {
 }
 
 TagWalk::TagWalk(const SourceRepository& repository)
-    : repository_{repository}, entries_{[&repository]() -> TreeResult<DirectoryEntries> {
+    : entries_{[&repository]() -> TreeResult<DirectoryEntries> {
           ORB_TRY(auto manifests, walk_down(repository.directory, "_manifests"));
           if (!manifests) return DirectoryEntries{};
           return DirectoryEntries::open(*manifests, "tags");
@@ -292,18 +292,17 @@ TreeItem<SourceTag> TagWalk::next() {
     const auto entry = entries_.value().next();
     if (!entry) return std::nullopt;
     if (!*entry) return TreeResult<SourceTag>{boost::outcome_v2::failure(entry->error())};
-    const auto path = joined(entries_.value().path(), entry->value());
-    auto entered = entries_.value().enter(entry->value());
-    if (!entered) return TreeResult<SourceTag>{boost::outcome_v2::failure(entered.error())};
-    auto current = walk_down(entered.value(), "current");
-    if (!current) return TreeResult<SourceTag>{boost::outcome_v2::failure(current.error())};
-    if (!current.value())
-        return TreeResult<SourceTag>{trouble(path + "/current/link", "is not there")};
-    const auto link = read_link(*current.value(), "link");
-    if (!link) return TreeResult<SourceTag>{boost::outcome_v2::failure(link.error())};
-    if (!link.value())
-        return TreeResult<SourceTag>{trouble(path + "/current/link", "is not there")};
-    return TreeResult<SourceTag>{SourceTag{entry->value(), *link.value()}};
+    return read(entry->value());
+}
+
+TreeResult<SourceTag> TagWalk::read(const std::string& name) const {
+    ORB_TRY(const auto entered, entries_.value().enter(name));
+    const auto path = entered.path + "/current/link";
+    ORB_TRY(auto current, walk_down(entered, "current"));
+    if (!current) return trouble(path, "is not there");
+    ORB_TRY(const auto link, read_link(*current, "link"));
+    if (!link) return trouble(path, "is not there");
+    return SourceTag{name, *link, path};
 }
 
 // --- the tree ---

@@ -40,10 +40,9 @@ using TreeResult =
 template <class T>
 using TreeItem = std::optional<TreeResult<T>>;
 
-// A file below a directory of the tree, and where that is.
 struct TreeDirectory {
     UniqueFd fd;
-    std::string path;
+    std::string path;  // below the directory that was opened, fit for a terminal: only ever told
 };
 
 class DirectoryEntries {
@@ -77,8 +76,9 @@ struct Revision {
 };
 
 struct SourceTag {
-    std::string name;
+    std::string name;  // as the folder says
     Digest digest;
+    std::string path;  // of its link
 };
 
 struct SourceBlob {
@@ -116,7 +116,6 @@ private:
     // False: there are no further algorithms.
     bool next_algorithm(TreeItem<Revision>& trouble);
 
-    const SourceRepository& repository_;
     TreeResult<DirectoryEntries> algorithms_;
     std::optional<DirectoryEntries> hashes_;
     std::string algorithm_;
@@ -129,7 +128,8 @@ public:
     TreeItem<SourceTag> next();
 
 private:
-    const SourceRepository& repository_;
+    TreeResult<SourceTag> read(const std::string& name) const;
+
     TreeResult<DirectoryEntries> entries_;
     bool failed_ = false;
 };

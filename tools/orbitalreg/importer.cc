@@ -23,14 +23,9 @@ bool takes_nothing_more(const engine::Refusal& refusal) {
                        [&refusal](Errc error) { return refusal.code == error; });
 }
 
-std::string in_repository(const TreeDirectory& directory, std::string_view rest) {
-    return directory.path + '/' + std::string{rest};
-}
-
 std::string path_of(const TreeDirectory& repository, const Digest& digest) {
-    return in_repository(repository, "_manifests/revisions/" +
-                                         std::string{to_string(digest.algorithm())} + '/' +
-                                         digest.hex() + "/link");
+    return repository.path + "/_manifests/revisions/" + std::string{to_string(digest.algorithm())} +
+           '/' + digest.hex() + "/link";
 }
 
 bool is_signature_type(std::string_view artifact_type) {
@@ -394,8 +389,7 @@ Awaitable<void> Importer::tag_worker(Importer* self, RepositoryWork* repository)
 }
 
 Awaitable<void> Importer::import_tag(RepositoryWork* repository, SourceTag tag) {
-    const auto path = in_repository(repository->source.directory,
-                                    "_manifests/tags/" + tag.name + "/current/link");
+    const auto& path = tag.path;
     const auto name = engine::Tag::parse(tag.name);
     if (!name) {
         report_.add_problem(path, "is no tag: " + name.error().message());

@@ -386,6 +386,19 @@ TEST_F(ImporterTest, TagsOutsideTheGrammarAndWithoutAManifestAreTold) {
     EXPECT_EQ(report_->problems_found, 2U);
 }
 
+TEST_F(ImporterTest, WhatIsToldDrivesNoTerminal) {
+    folder_.put_image("\x1b[2Jname", "layer", "v1");
+    folder_.put_image("app", "layer", "v1");
+    fs::rename(folder_.tag_link("app", "v1").parent_path().parent_path(),
+               folder_.repository("app") / "_manifests/tags/\x1b[31m\xff");
+    run();
+    EXPECT_EQ(report_->problems_found, 2U);
+    for (const auto& problem : report_->problems) {
+        for (const char c : problem.path + problem.what)
+            EXPECT_TRUE(c >= 0x20 && c < 0x7F) << problem.path << problem.what;
+    }
+}
+
 TEST_F(ImporterTest, ADryRunCountsWithoutReading) {
     folder_.put_image("app", "layer", "v1");
     folder_.put_image("app2", "layer", "v1");
