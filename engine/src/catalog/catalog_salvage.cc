@@ -37,6 +37,8 @@ std::string_view noun_of(std::uint16_t table) noexcept {
             return "documents";
         case TableNumber::repositories:
             return "repositories";
+        case TableNumber::times:
+            return "times of pushes and pulls";
     }
     return "unknown rows";
 }
@@ -66,6 +68,9 @@ void CatalogSalvageOfRows::add(std::uint16_t table, ByteView row) {
             break;
         case TableNumber::repositories:
             restored = add_repository(row);
+            break;
+        case TableNumber::times:
+            restored = add_times(row);
             break;
     }
     counts_[table].add(restored);
@@ -241,6 +246,22 @@ bool CatalogSalvageOfRows::add_repository(ByteView row) {
     record.object.type = static_cast<RepositoryType>(type);
     apply(record);
     return true;
+}
+
+bool CatalogSalvageOfRows::add_times(ByteView bytes) {
+    const auto row = ImageTable::read_times_row(bytes);
+    if (!row) return false;
+    auto& images = catalog_.images();
+    if (row->image == 0) {
+        images.begin_history(row->history_s);
+        return true;
+    }
+    const auto* image = name_of(row->image);
+    if (image == nullptr) return false;
+    if (row->manifest == 0) return images.restore_times(image->text(), row->tag, row->of_tag);
+    const auto digest = digest_of(row->manifest);
+    const auto blob = digest ? blobs_.references().find(*digest) : std::nullopt;
+    return blob && images.restore_times(image->text(), *blob, row->of_manifest);
 }
 
 // --- what held manifests imply ---

@@ -68,6 +68,8 @@ public:
     // Manifests that have the blob as a child, at most `count_max`, by id.
     std::vector<cas::BlobId> users(cas::BlobId blob, std::size_t count_max) const;
     std::size_t size() const;
+    // What it refers to, by id.
+    std::vector<cas::BlobId> children(cas::BlobId manifest) const;
 
     // Calls `edge` for each strong edge.
     void visit_children(const std::function<void(cas::BlobId)>& edge) const;

@@ -46,7 +46,12 @@ Awaitable<Answer<OpenedManifest>> Registry::open_manifest(Principal principal, I
         const auto info = co_await stat_manifest(principal, image, reference);
         if (!info) co_return refuse(info.error());
         auto content = co_await rooms_->store.read_manifest(image, info.value().digest);
-        if (content) co_return OpenedManifest{info.value(), std::move(content).value()};
+        if (content) {
+            if (rooms_->pull_observer != nullptr)
+                co_await rooms_->pull_observer->pulled(principal, image, reference,
+                                                       info.value().digest);
+            co_return OpenedManifest{info.value(), std::move(content).value()};
+        }
         const bool moved = std::holds_alternative<Tag>(reference) &&
                            content.error().code == Errc::manifest_unknown;
         if (!moved || follow == kFollowMax) co_return refuse(content.error());
