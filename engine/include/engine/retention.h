@@ -38,7 +38,8 @@ struct RetentionQuery {
     std::string policy;      // empty: all together
     std::string yaml;        // a policy beside the stored ones, instead of them
     std::string repository;  // an image name; empty: all
-    std::int64_t ahead_s = 0;  // as if so much time had passed, without a pull
+    // As of then, in seconds since 1970, without a pull until then; not in the past. 0: now.
+    std::int64_t at_wall_s = 0;
     std::uint32_t items_max = 1000;
     bool kept_too = true;  // items that stay are listed as well
 };
@@ -115,7 +116,8 @@ public:
 private:
     struct RunSteps;
     struct RestoreSteps;
-    std::unique_ptr<Rooms> rooms_;
+    // Shared with runs: what they are cut off from outlives them.
+    std::shared_ptr<Rooms> rooms_;
 };
 
 }  // namespace orbitalreg::engine

@@ -160,7 +160,7 @@ Answer<Chosen> choose(const RetentionPolicies& stored, const std::string& name,
     if (!yaml.empty()) {
         const auto read = read_policy_text("yaml", yaml);
         if (!read.policies)
-            return refuse({Errc::manifest_invalid, read.errors.front().text()});
+            return refuse({Errc::name_invalid, read.errors.front().text()});
         chosen.policies = read.policies->all;
     }
     if (name.empty()) {
@@ -187,6 +187,11 @@ Awaitable<Answer<std::string>> Retention::plan(RetentionQuery query) {
     const auto stored = rooms_->current_policies();
     auto chosen = choose(*stored, query.policy, query.yaml);
     if (!chosen) co_return refuse(chosen.error());
+    constexpr std::int64_t kSlackS = 60;
+    const auto wall_s = rooms_->wall_s();
+    if (query.at_wall_s != 0 && query.at_wall_s < wall_s - kSlackS)
+        co_return refuse({Errc::name_invalid, "`now` lies in the past"});
+    const auto ahead_s = query.at_wall_s == 0 ? 0 : std::max<std::int64_t>(0, query.at_wall_s - wall_s);
     const auto flushed = co_await rooms_->flush({});
     if (!flushed) co_return refuse(flushed.error());
     auto only = chosen.value().policies;
@@ -205,7 +210,7 @@ Awaitable<Answer<std::string>> Retention::plan(RetentionQuery query) {
         if (!image) continue;
         auto of_image = matching(chosen.value().policies, name);
         auto judged = co_await rooms_->judge(std::move(image).value(), std::move(of_image),
-                                             chosen.value().running.get(), query.ahead_s);
+                                             chosen.value().running.get(), ahead_s);
         if (!judged) co_return refuse(judged.error());
         if (!judged.value()) continue;
         const auto& plan = *judged.value()->plan;
@@ -231,7 +236,7 @@ Awaitable<Answer<std::string>> Retention::plan(RetentionQuery query) {
     json::object report;
     report["policy"] = chosen.value().running ? json::value{chosen.value().running->name}
                                               : json::value{nullptr};
-    report["now"] = times.text(times.store_now_s + static_cast<std::uint64_t>(query.ahead_s));
+    report["now"] = times.text(times.store_now_s + static_cast<std::uint64_t>(ahead_s));
     report["dry_run"] = true;
     report["totals"] = to_json(totals);
     report["items"] = std::move(items);

@@ -46,7 +46,7 @@ Retention::Retention(RegistryStore& registry, RetentionStore& store, DocumentSto
                      Clock& clock, Random& random, Log& log, Metrics& metrics,
                      asio::any_io_executor background, RetentionOptions options,
                      std::function<void(const RetentionEvent&)> events)
-    : rooms_{std::make_unique<Rooms>(registry, store, documents, clock, random, log, metrics,
+    : rooms_{std::make_shared<Rooms>(registry, store, documents, clock, random, log, metrics,
                                      std::move(background), std::move(options),
                                      std::move(events))} {
     store.set_waiting_pulls([rooms = rooms_.get()](const ImageName& image, const Digest& digest) {

@@ -241,40 +241,42 @@ namespace {
 // One run for an image name at a time.
 class BusyImage {
 public:
-    BusyImage(Retention::Rooms& rooms, std::string name) : rooms_{rooms}, name_{std::move(name)} {
-        std::scoped_lock lock{rooms_.mutex};
-        mine_ = rooms_.busy.insert(name_).second;
+    BusyImage(std::shared_ptr<Retention::Rooms> rooms, std::string name)
+        : rooms_{std::move(rooms)}, name_{std::move(name)} {
+        std::scoped_lock lock{rooms_->mutex};
+        mine_ = rooms_->busy.insert(name_).second;
     }
     ~BusyImage() {
         if (!mine_) return;
-        std::scoped_lock lock{rooms_.mutex};
-        rooms_.busy.erase(name_);
+        std::scoped_lock lock{rooms_->mutex};
+        rooms_->busy.erase(name_);
     }
     BusyImage(const BusyImage&) = delete;
     BusyImage& operator=(const BusyImage&) = delete;
     bool mine() const noexcept { return mine_; }
 
 private:
-    Retention::Rooms& rooms_;
+    std::shared_ptr<Retention::Rooms> rooms_;
     std::string name_;
     bool mine_ = false;
 };
 
 class RunningNumber {
 public:
-    RunningNumber(Retention::Rooms& rooms, std::uint64_t number) : rooms_{rooms}, number_{number} {
-        std::scoped_lock lock{rooms_.mutex};
-        rooms_.running.insert(number_);
+    RunningNumber(std::shared_ptr<Retention::Rooms> rooms, std::uint64_t number)
+        : rooms_{std::move(rooms)}, number_{number} {
+        std::scoped_lock lock{rooms_->mutex};
+        rooms_->running.insert(number_);
     }
     ~RunningNumber() {
-        std::scoped_lock lock{rooms_.mutex};
-        rooms_.running.erase(number_);
+        std::scoped_lock lock{rooms_->mutex};
+        rooms_->running.erase(number_);
     }
     RunningNumber(const RunningNumber&) = delete;
     RunningNumber& operator=(const RunningNumber&) = delete;
 
 private:
-    Retention::Rooms& rooms_;
+    std::shared_ptr<Retention::Rooms> rooms_;
     std::uint64_t number_;
 };
 
@@ -303,7 +305,7 @@ Awaitable<Answer<void>> Retention::RunSteps::run_image(
     Retention* self, const RetentionOrder* order, std::shared_ptr<const RetentionPolicy> policy,
     std::string name, std::uint64_t number, RunState* state) {
     auto& rooms = *self->rooms_;
-    const BusyImage busy{rooms, name};
+    const BusyImage busy{self->rooms_, name};
     if (!busy.mine()) co_return refuse({Errc::in_use, "another run works on " + name});
     const auto image = ImageName::parse(name);
     if (!image) co_return ok();
@@ -407,7 +409,7 @@ Awaitable<Answer<std::string>> Retention::run(RetentionOrder order) {
         rooms_->tell(std::move(event));
         co_return refuse(clock.error());
     }
-    const RunningNumber running{*rooms_, *number};
+    const RunningNumber running{rooms_, *number};
     RunState state;
     auto begun = report_of(*number, *policy, order, times, "running", state);
     const auto noted = co_await rooms_->write_run(*number, std::move(begun));

@@ -12,6 +12,10 @@
 #include <optional>
 #include <string>
 
+namespace orbitalreg::engine {
+class Retention;
+}
+
 namespace orbitalreg::frontend {
 
 class AuditTrail;
@@ -26,6 +30,7 @@ struct Services {
     Authority* authority;  // null: auth.mode none
     asio::any_io_executor background;
     AuditTrail* audit = nullptr;  // null: nothing is recorded
+    engine::Retention* retention = nullptr;  // null: not offered
 };
 
 // On whose behalf; without authentication there is one principal, and it has no name.
