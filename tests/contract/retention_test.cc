@@ -9,7 +9,6 @@
 #include "support/sim_machine.h"
 
 #include <boost/json/parse.hpp>
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -98,8 +97,8 @@ protected:
             const auto parsed = parse_reference(reference).value();
             const auto found = run(registry().resolve(image_name(image), parsed));
             ASSERT_TRUE(found);
-            EXPECT_TRUE(machine_.run(retention_->pulled(principal, image_name(image), parsed,
-                                                        found.value().digest)));
+            EXPECT_TRUE(machine_.run(
+                retention_->pulled(principal, image_name(image), parsed, found.value().digest)));
         }
         bool has_tag(const std::string& tag, const std::string& image = kImage) {
             return run(registry().resolve(image_name(image), tag_name(tag))).has_value();
@@ -281,8 +280,9 @@ TEST_F(RetentionTest, RunDoesWhatItsDryRunSaid) {
     EXPECT_EQ(life().run_policy().at("totals").as_object().at("deleted").to_number<int>(), 0);
     life().pass_ms(2 * kHourMs + 2000);
     const auto later = life().run_policy();
-    EXPECT_EQ(deleted_items(later), (std::set<std::string>{digest_of(content_of("b")).to_string(),
-                                                           digest_of(content_of("c")).to_string()}));
+    EXPECT_EQ(deleted_items(later),
+              (std::set<std::string>{digest_of(content_of("b")).to_string(),
+                                     digest_of(content_of("c")).to_string()}));
     EXPECT_FALSE(life().holds(content_of("b")));
     EXPECT_TRUE(life().holds(content_of("a")));
     const auto told = std::count_if(
@@ -324,15 +324,15 @@ TEST_F(RetentionTest, WhatChangesAfterItWasJudgedStays) {
     const auto snapshot = life().snapshot();
     std::vector<JudgedTag> tags;
     for (const auto& held : snapshot.tags)
-        tags.push_back({tag_name(held.tag), snapshot.manifests[held.manifest].digest,
-                        held.pushed_s, held.pulled_s});
+        tags.push_back({tag_name(held.tag), snapshot.manifests[held.manifest].digest, held.pushed_s,
+                        held.pulled_s});
     const auto b = life().manifest(content_of("b"));
     life().pull("pulled");
     EXPECT_TRUE(life().run(life().retention().plan({})));
     life().put(content_of("a"), {"pushed"});
     // In byte order: plain, pulled, pushed.
-    const auto fates = life().run(
-        life().store().delete_judged_tags({9, 1}, image_name(kImage), std::move(tags)));
+    const auto fates =
+        life().run(life().store().delete_judged_tags({9, 1}, image_name(kImage), std::move(tags)));
     ASSERT_TRUE(fates);
     EXPECT_EQ(fates.value(), (std::vector<JudgedFate>{JudgedFate::deleted, JudgedFate::changed,
                                                       JudgedFate::changed}));
@@ -427,8 +427,9 @@ TEST_F(RetentionTest, LongSilenceMustBeConfirmed) {
 }
 
 TEST_F(RetentionTest, WithoutAMatchingPolicyNothingIsTouched) {
-    life().policies("name: a\nmatch: { repositories: ['other/**'] }\nrules:\n"
-                    "  - keep_tags: { tags: [keep] }\n");
+    life().policies(
+        "name: a\nmatch: { repositories: ['other/**'] }\nrules:\n"
+        "  - keep_tags: { tags: [keep] }\n");
     life().push("b", {"b"});
     life().pass_ms(25 * kHourMs);
     EXPECT_EQ(life().run_policy().at("totals").as_object().at("repositories").to_number<int>(), 0);
@@ -476,7 +477,8 @@ TEST_F(RetentionTest, DeletedComesBackWhileItsBlobsWait) {
     const auto text = [](const json::object& report) {
         return std::string{report.at("run").as_string()};
     };
-    const auto back = life().json_of(life().run(life().retention().restore({text(second), "", ""})));
+    const auto back =
+        life().json_of(life().run(life().retention().restore({text(second), "", ""})));
     EXPECT_EQ(back.at("restored_manifests").to_number<int>(), 2);
     EXPECT_TRUE(back.at("skipped").as_array().empty());
     const auto tags = life().json_of(life().run(life().retention().restore({text(first), "", ""})));

@@ -101,8 +101,16 @@ std::unique_ptr<State> golden_state(bool with_times = true) {
     // A manifest that has lost its tags.
     blobs.insert(cas::BlobId{9}, sha256("untagged"), {false, 2, 120, 10, 9}, 1004);
     const auto put = [&](const char* name, const char* tag, std::uint64_t lsn) {
-        state->apply(ManifestPutRecord{other, sha256(name), ManifestKind::oci_image, 10, {}, {}, "",
-                                       {}, {Tag::parse(tag).value()}, {}},
+        state->apply(ManifestPutRecord{other,
+                                       sha256(name),
+                                       ManifestKind::oci_image,
+                                       10,
+                                       {},
+                                       {},
+                                       "",
+                                       {},
+                                       {Tag::parse(tag).value()},
+                                       {}},
                      lsn);
     };
     put("untagged", "moving", 9);

@@ -106,7 +106,8 @@ engine::RetentionOptions retention_options(const frontend::Config& config) {
     options.max_clock_jump_ms = chosen.max_clock_jump.count();
     options.trash_ms = config.gc.grace.count();
     if (chosen.trash_hours != 0)
-        options.trash_ms = std::chrono::milliseconds{std::chrono::hours{chosen.trash_hours}}.count();
+        options.trash_ms =
+            std::chrono::milliseconds{std::chrono::hours{chosen.trash_hours}}.count();
     options.manifest_size_max_bytes = config.server.limits.manifest_bytes;
     return options;
 }

@@ -55,7 +55,8 @@ std::string describe_totals(const json::object& report) {
            std::to_string(number(totals, "kept")) + " kept";
     if (number(totals, "skipped") > 0)
         out += ", " + std::to_string(number(totals, "skipped")) + " changed meanwhile and stay";
-    out += "; " + bytes_text(number(totals, "bytes_unreferenced")) + " are free after collection, " +
+    out += "; " + bytes_text(number(totals, "bytes_unreferenced")) +
+           " are free after collection, " +
            bytes_text(number(totals, "bytes_unreferenced_estimate")) + " in the end\n";
     return out;
 }
@@ -77,38 +78,40 @@ std::string describe_run(const json::object& report) {
     out += describe_items(report);
     std::vector<TextRow> rows{{"REPOSITORY", "STATE", "KEPT", "PLANNED", "DELETED", "PERCENT"}};
     for (const auto& image : objects(report, "images")) {
-        rows.push_back({text(image, "repo"), text(image, "state"),
-                        std::to_string(number(image, "kept")),
-                        std::to_string(number(image, "planned")),
-                        std::to_string(number(image, "deleted")),
-                        std::to_string(number(image, "percent"))});
+        rows.push_back(
+            {text(image, "repo"), text(image, "state"), std::to_string(number(image, "kept")),
+             std::to_string(number(image, "planned")), std::to_string(number(image, "deleted")),
+             std::to_string(number(image, "percent"))});
     }
     if (rows.size() > 1) out += aligned(rows);
     out += describe_totals(report);
     if (text(report, "state") == "blocked")
-        out += "Nothing was deleted where more than max_delete_percent would have gone: look at the "
-               "plan, then --above-percent.\n";
+        out +=
+            "Nothing was deleted where more than max_delete_percent would have gone: look at the "
+            "plan, then --above-percent.\n";
     return out;
 }
 
 std::string describe_explanation(const json::object& report) {
-    std::string out = text(report, "repo") + ' ' + text(report, "ref") + " is " +
-                      text(report, "digest") + '\n';
+    std::string out =
+        text(report, "repo") + ' ' + text(report, "ref") + " is " + text(report, "digest") + '\n';
     const auto policies = joined(report, "policies");
     out += "policies: " + (policies.empty() ? "none" : policies) + '\n';
     if (const auto why = text(report, "why"); !why.empty()) out += why + '\n';
     for (const auto& item : objects(report, "items")) {
-        out += '\n' + name_of(item) + ": " + text(item, "decision") + ", " + text(item, "why") + '\n';
-        for (const auto& [label, name] :
-             {std::pair{"pushed", "pushed_at"}, {"last pulled", "last_pulled_at"},
-              {"untagged", "untagged_at"}, {"kept until", "expires_at"}}) {
+        out +=
+            '\n' + name_of(item) + ": " + text(item, "decision") + ", " + text(item, "why") + '\n';
+        for (const auto& [label, name] : {std::pair{"pushed", "pushed_at"},
+                                          {"last pulled", "last_pulled_at"},
+                                          {"untagged", "untagged_at"},
+                                          {"kept until", "expires_at"}}) {
             if (const auto time = text(item, name); !time.empty())
                 out += "  " + std::string{label} + ' ' + time + '\n';
         }
         std::vector<TextRow> rows{{"  RULE", "KEEPS", "WHY"}};
         for (const auto& rule : objects(item, "rules")) {
-            rows.push_back({"  " + text(rule, "rule"), flag(rule, "keeps") ? "yes" : "no",
-                            text(rule, "why")});
+            rows.push_back(
+                {"  " + text(rule, "rule"), flag(rule, "keeps") ? "yes" : "no", text(rule, "why")});
         }
         if (rows.size() > 1) out += aligned(rows);
     }
@@ -160,8 +163,7 @@ int run(const RetentionArguments& arguments) {
     if (arguments.above_percent) body["above_percent"] = true;
     const auto client = find_server(arguments.place.server);
     if (!client) return exit_could_not_run;
-    const auto answer =
-        send(*client, {"POST", api_path({"retention", "run"}), std::move(body)});
+    const auto answer = send(*client, {"POST", api_path({"retention", "run"}), std::move(body)});
     if (!answer.ok()) return could_not_run(answer.trouble);
     const auto printed = print(arguments.place, answer.body, describe_run);
     const auto report = parse_object(answer.body);
@@ -191,7 +193,8 @@ int restore(const RetentionArguments& arguments) {
     if (!arguments.reference.empty()) body["ref"] = arguments.reference;
     const auto client = find_server(arguments.place.server);
     if (!client) return exit_could_not_run;
-    const auto answer = send(*client, {"POST", api_path({"retention", "restore"}), std::move(body)});
+    const auto answer =
+        send(*client, {"POST", api_path({"retention", "restore"}), std::move(body)});
     if (!answer.ok()) return could_not_run(answer.trouble);
     const auto printed = print(arguments.place, answer.body, describe_restore);
     const auto report = parse_object(answer.body);
@@ -216,27 +219,30 @@ void add_retention(CLI::App& app, int& exit_code) {
     retention->require_subcommand(1);
     auto arguments = std::make_shared<RetentionArguments>();
     auto& a = *arguments;
-    auto* planned = add(*retention, "plan", "What would be deleted; deletes nothing", plan, exit_code,
-                        arguments);
+    auto* planned = add(*retention, "plan", "What would be deleted; deletes nothing", plan,
+                        exit_code, arguments);
     planned->add_option("--policy", a.policy, "One of the server's; otherwise all together");
     planned->add_option("--file", a.file, "A file with policies, instead of the server's");
     planned->add_option("--repository", a.repository, "One repository, as acme/app");
     planned->add_option("--now", a.now, "As of then, as 2026-01-31T12:00:00Z");
-    planned->add_option("--items", a.items_max, "As many items at most")->check(CLI::Range(0, 10000));
+    planned->add_option("--items", a.items_max, "As many items at most")
+        ->check(CLI::Range(0, 10000));
     planned->add_flag("--all", a.all, "Show what stays, too");
     auto* ran = add(*retention, "run", "Delete what no policy keeps", run, exit_code, arguments);
     ran->add_option("--policy", a.policy, "Its name; needed where there are several");
     ran->add_option("--repository", a.repository, "One repository, as acme/app");
     ran->add_flag("--confirm-clock", a.confirm_clock, "The clock is right, although it has jumped");
-    ran->add_flag("--above-percent", a.above_percent, "Also where more than max_delete_percent goes");
-    auto* explained = add(*retention, "explain", "Why something stays or goes", explain, exit_code,
-                          arguments);
+    ran->add_flag("--above-percent", a.above_percent,
+                  "Also where more than max_delete_percent goes");
+    auto* explained =
+        add(*retention, "explain", "Why something stays or goes", explain, exit_code, arguments);
     explained->add_option("repository", a.repository, "As acme/app")->required();
     explained->add_option("reference", a.reference, "A tag or a digest")->required();
-    auto* listed = add(*retention, "runs", "What was run, or one of them", runs, exit_code, arguments);
+    auto* listed =
+        add(*retention, "runs", "What was run, or one of them", runs, exit_code, arguments);
     listed->add_option("run", a.run, "As r-17");
-    auto* restored = add(*retention, "restore", "Bring back what a run deleted", restore, exit_code,
-                         arguments);
+    auto* restored =
+        add(*retention, "restore", "Bring back what a run deleted", restore, exit_code, arguments);
     restored->add_option("run", a.run, "As r-17")->required();
     restored->add_option("--repository", a.repository, "Only of this repository");
     restored->add_option("--ref", a.reference, "Only this tag or digest");

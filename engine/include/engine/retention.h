@@ -28,9 +28,11 @@
 namespace orbitalreg::engine {
 
 struct RetentionOptions {
-    bool enabled = true;                                      // false: nothing is ever deleted
-    std::int64_t max_clock_jump_ms = 30 * 86'400'000LL;       // between two runs; beyond it they must be confirmed
-    std::int64_t trash_ms = 86'400'000LL;                     // how long a deletion can be undone; no longer than blobs wait
+    bool enabled = true;  // false: nothing is ever deleted
+    std::int64_t max_clock_jump_ms =
+        30 * 86'400'000LL;  // between two runs; beyond it they must be confirmed
+    std::int64_t trash_ms =
+        86'400'000LL;  // how long a deletion can be undone; no longer than blobs wait
     std::uint64_t manifest_size_max_bytes = 4ULL * 1024 * 1024;
 };
 
@@ -78,9 +80,10 @@ public:
 
     // All outlive it. `events` is called from any reactor and must not block for long; may be null.
     // `background`: where plans are made.
-    Retention(RegistryStore& registry, RetentionStore& store, DocumentStore& documents, Clock& clock,
-              Random& random, Log& log, Metrics& metrics, asio::any_io_executor background,
-              RetentionOptions options, std::function<void(const RetentionEvent&)> events);
+    Retention(RegistryStore& registry, RetentionStore& store, DocumentStore& documents,
+              Clock& clock, Random& random, Log& log, Metrics& metrics,
+              asio::any_io_executor background, RetentionOptions options,
+              std::function<void(const RetentionEvent&)> events);
     ~Retention() override;
     Retention(const Retention&) = delete;
     Retention& operator=(const Retention&) = delete;

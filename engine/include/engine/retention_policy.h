@@ -28,7 +28,8 @@ struct RetentionPolicies {
 struct PolicyText {
     std::string file;  // as errors name it
     std::string text;
-    std::string section;  // `retention.policies` where the text is a whole configuration; empty: all of it
+    std::string
+        section;  // `retention.policies` where the text is a whole configuration; empty: all of it
 
     friend bool operator==(const PolicyText&, const PolicyText&) = default;
 };

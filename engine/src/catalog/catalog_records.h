@@ -129,10 +129,10 @@ struct PullTimesRecord {
     friend bool operator==(const PullTimesRecord&, const PullTimesRecord&) = default;
 };
 
-using CatalogChange = std::variant<ManifestPutRecord, TagSetRecord, TagDeleteRecord,
-                                   ManifestDeleteRecord, LinkAddRecord, LinkDeleteRecord,
-                                   RepositoryPutRecord, DocumentPutRecord, DocumentDeleteRecord,
-                                   PullTimesRecord>;
+using CatalogChange =
+    std::variant<ManifestPutRecord, TagSetRecord, TagDeleteRecord, ManifestDeleteRecord,
+                 LinkAddRecord, LinkDeleteRecord, RepositoryPutRecord, DocumentPutRecord,
+                 DocumentDeleteRecord, PullTimesRecord>;
 
 cas::CatalogRecord encode(const CatalogChange& change);
 // cas::Errc::catalog_unreadable.

@@ -41,8 +41,7 @@ std::uint64_t checksum_of(const Referrer& referrer) noexcept {
 
 std::uint64_t checksum_of(const ManifestTimes& times) noexcept {
     const auto first = mix64(times.pushed_s, times.put_s);
-    return mix64(first,
-                 mix64(times.untagged_s, mix64(times.pulled_s, times.pulled_by_digest_s)));
+    return mix64(first, mix64(times.untagged_s, mix64(times.pulled_s, times.pulled_by_digest_s)));
 }
 
 }  // namespace

@@ -130,8 +130,7 @@ std::optional<ImageTable::TimesKey> ImageTable::TimesRows::next(
             const auto entry = image->manifests.upper_bound(manifest);
             if (entry != image->manifests.end()) return TimesKey{number, entry->first, {}};
         }
-        const auto place =
-            manifest == kTagKey ? image->tags.upper_bound(tag) : image->tags.begin();
+        const auto place = manifest == kTagKey ? image->tags.upper_bound(tag) : image->tags.begin();
         if (place != image->tags.end()) return TimesKey{number, kTagKey, place->first};
     }
     for (std::uint32_t passed = 0; passed < kGapMax; ++passed) {
@@ -151,8 +150,7 @@ void ImageTable::TimesRows::encode(const TimesKey& key, std::vector<std::byte>& 
         return fields;
     };
     if (number == 0) {
-        if (const auto since = table->history_since_s())
-            write(TimesKind::history).number(since);
+        if (const auto since = table->history_since_s()) write(TimesKind::history).number(since);
         return;
     }
     const auto* image = table->image_of(number);
@@ -166,7 +164,7 @@ void ImageTable::TimesRows::encode(const TimesKey& key, std::vector<std::byte>& 
             .number(times.pushed_s)
             .number(times.put_s)
             .number(ORB_PLANTED(untagged_at_forgotten_by_checkpoint) ? std::uint32_t{0}
-                                                                      : times.untagged_s)
+                                                                     : times.untagged_s)
             .number(times.pulled_s)
             .number(times.pulled_by_digest_s);
         return;

@@ -45,8 +45,7 @@ bool is_unchanged(const AppliedState& state, const ImageName& image, const Judge
            entry->times.pulled_with(held->times) == judged.pulled_s;
 }
 
-bool is_unchanged(const AppliedState& state, const ImageName& image,
-                  const JudgedManifest& judged) {
+bool is_unchanged(const AppliedState& state, const ImageName& image, const JudgedManifest& judged) {
     const auto& images = state.catalog.images();
     const auto found = state.store.find(judged.digest);
     const auto held = found ? images.manifest_entry(image.text(), found->id) : std::nullopt;
@@ -155,16 +154,9 @@ std::optional<HeldManifest> describe(const Catalog& catalog,
     const auto known = catalog.manifests().find(held.id);
     if (!known) return std::nullopt;
     const auto& times = held.entry.times;
-    return HeldManifest{known->digest,
-                        held.entry.kind,
-                        known->size_bytes,
-                        times.pushed_s,
-                        times.put_s,
-                        times.untagged_s,
-                        times.pulled_s,
-                        {},
-                        held.subject,
-                        held.artifact_type};
+    return HeldManifest{known->digest, held.entry.kind,   known->size_bytes, times.pushed_s,
+                        times.put_s,   times.untagged_s,  times.pulled_s,    {},
+                        held.subject,  held.artifact_type};
 }
 
 Places add_manifests(const Catalog& catalog, ImageSnapshot& snapshot) {
@@ -203,8 +195,8 @@ void add_tags(const Catalog& catalog, ImageSnapshot& snapshot, const Places& pla
         for (const auto& named : slice.tags) {
             after = named.tag;
             const auto place = places.find(named.entry.manifest);
-            const auto held = catalog.images().manifest_entry(
-                snapshot.image, cas::BlobId{named.entry.manifest});
+            const auto held =
+                catalog.images().manifest_entry(snapshot.image, cas::BlobId{named.entry.manifest});
             if (place == places.end() || !held) continue;
             snapshot.tags.push_back({named.tag, place->second, named.entry.times.pushed_s,
                                      named.entry.times.pulled_with(held->times)});

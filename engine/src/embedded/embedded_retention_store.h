@@ -35,8 +35,8 @@ public:
                                                             std::uint64_t size_max) override;
 
 private:
-    static Awaitable<std::optional<ImageSnapshot>> take_snapshot(
-        const EmbeddedRetentionStore* self, ImageName image);
+    static Awaitable<std::optional<ImageSnapshot>> take_snapshot(const EmbeddedRetentionStore* self,
+                                                                 ImageName image);
     static Awaitable<ReleasedContent> add_up(const EmbeddedRetentionStore* self,
                                              std::vector<ImageManifest> gone);
 

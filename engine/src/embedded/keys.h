@@ -12,7 +12,14 @@
 
 namespace orbitalreg::engine {
 
-enum class KeyKind : std::uint64_t { repository = 1, image_digest, image_tag, request, document, image_pulls };
+enum class KeyKind : std::uint64_t {
+    repository = 1,
+    image_digest,
+    image_tag,
+    request,
+    document,
+    image_pulls
+};
 
 inline std::uint64_t key_of(KeyKind kind, std::string_view text, std::uint64_t more = 0) noexcept {
     return mix64(checksum64(as_bytes(text), static_cast<std::uint64_t>(kind)), more);

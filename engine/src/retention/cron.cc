@@ -72,11 +72,10 @@ std::optional<Cron> Cron::parse(std::string_view text) {
         text.remove_prefix(end);
     }
     Cron cron;
-    const bool read = count == fields.size() && read_field(fields[0], 0, 59, cron.minutes_) &&
-                      read_field(fields[1], 0, 23, cron.hours_) &&
-                      read_field(fields[2], 1, 31, cron.days_) &&
-                      read_field(fields[3], 1, 12, cron.months_) &&
-                      read_field(fields[4], 0, 7, cron.weekdays_);
+    const bool read =
+        count == fields.size() && read_field(fields[0], 0, 59, cron.minutes_) &&
+        read_field(fields[1], 0, 23, cron.hours_) && read_field(fields[2], 1, 31, cron.days_) &&
+        read_field(fields[3], 1, 12, cron.months_) && read_field(fields[4], 0, 7, cron.weekdays_);
     if (!read) return std::nullopt;
     if (cron.weekdays_[7]) cron.weekdays_.set(0);
     cron.any_day_ = fields[2].starts_with('*');

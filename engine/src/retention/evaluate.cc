@@ -13,7 +13,8 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::uint32_t kImagesPerPage = 1000;
-constexpr std::uint64_t kConfigSizeMax = 1024 * 1024;  // of an image's configuration, for its labels
+constexpr std::uint64_t kConfigSizeMax =
+    1024 * 1024;  // of an image's configuration, for its labels
 constexpr std::string_view kHelmConfig = "application/vnd.cncf.helm.config.v1+json";
 constexpr std::string_view kWasmConfig = "application/vnd.wasm.config";
 
@@ -139,8 +140,8 @@ Awaitable<Answer<std::optional<JudgedImage>>> Retention::Rooms::judge(
                                   [](const auto& policy) { return policy->needs_facts(); });
     if (asks) input.facts = co_await read_facts(image, input.snapshot);
     input.policies = std::move(matching_it);
-    judged->plan = co_await asio::co_spawn(background, make_plan(std::move(input)),
-                                           asio::use_awaitable);
+    judged->plan =
+        co_await asio::co_spawn(background, make_plan(std::move(input)), asio::use_awaitable);
     co_return judged;
 }
 
@@ -159,8 +160,7 @@ Answer<Chosen> choose(const RetentionPolicies& stored, const std::string& name,
     Chosen chosen{stored.all, nullptr};
     if (!yaml.empty()) {
         const auto read = read_policy_text("yaml", yaml);
-        if (!read.policies)
-            return refuse({Errc::name_invalid, read.errors.front().text()});
+        if (!read.policies) return refuse({Errc::name_invalid, read.errors.front().text()});
         chosen.policies = read.policies->all;
     }
     if (name.empty()) {
@@ -191,7 +191,8 @@ Awaitable<Answer<std::string>> Retention::plan(RetentionQuery query) {
     const auto wall_s = rooms_->wall_s();
     if (query.at_wall_s != 0 && query.at_wall_s < wall_s - kSlackS)
         co_return refuse({Errc::name_invalid, "`now` lies in the past"});
-    const auto ahead_s = query.at_wall_s == 0 ? 0 : std::max<std::int64_t>(0, query.at_wall_s - wall_s);
+    const auto ahead_s =
+        query.at_wall_s == 0 ? 0 : std::max<std::int64_t>(0, query.at_wall_s - wall_s);
     const auto flushed = co_await rooms_->flush({});
     if (!flushed) co_return refuse(flushed.error());
     auto only = chosen.value().policies;
@@ -234,8 +235,8 @@ Awaitable<Answer<std::string>> Retention::plan(RetentionQuery query) {
     totals.bytes_unreferenced = released.bytes;
     totals.bytes_unreferenced_estimate = estimate.bytes;
     json::object report;
-    report["policy"] = chosen.value().running ? json::value{chosen.value().running->name}
-                                              : json::value{nullptr};
+    report["policy"] =
+        chosen.value().running ? json::value{chosen.value().running->name} : json::value{nullptr};
     report["now"] = times.text(times.store_now_s + static_cast<std::uint64_t>(ahead_s));
     report["dry_run"] = true;
     report["totals"] = to_json(totals);
@@ -280,7 +281,8 @@ Awaitable<Answer<std::string>> Retention::explain(ImageName image, Reference ref
     }
     report["now"] = times.text(times.store_now_s);
     const auto since_s = plan.snapshot().history_since_s;
-    report["history_since"] = since_s == 0 ? json::value{nullptr} : json::value{times.text(since_s)};
+    report["history_since"] =
+        since_s == 0 ? json::value{nullptr} : json::value{times.text(since_s)};
     report["items"] = std::move(items);
     co_return json::serialize(report);
 }

@@ -69,8 +69,7 @@ Awaitable<Answer<std::uint64_t>> Retention::Rooms::next_number() {
     constexpr int kTries = 8;
     for (int attempt = 0; attempt < kTries; ++attempt) {
         const auto known = co_await documents.get(kState);
-        if (!known && known.error().code != Errc::document_unknown)
-            co_return refuse(known.error());
+        if (!known && known.error().code != Errc::document_unknown) co_return refuse(known.error());
         auto expected = DocumentExpectation::absent();
         json::object state;
         if (known) {
@@ -101,8 +100,8 @@ Awaitable<Answer<void>> Retention::Rooms::check_clock(bool confirmed) {
     const bool back = now_s < last_s;
     const bool ahead = !back && now_s - last_s > jump_s;
     if (confirmed || (!back && !ahead)) co_return ok();
-    const std::string what =
-        back ? "the clock is before the last run" : "the last run was longer ago than max_clock_jump";
+    const std::string what = back ? "the clock is before the last run"
+                                  : "the last run was longer ago than max_clock_jump";
     co_return refuse({Errc::precondition_failed, what + ": confirm that this is right"});
 }
 
@@ -119,7 +118,8 @@ Awaitable<Answer<json::object>> Retention::Rooms::read_run(std::uint64_t number)
     auto report = object_of(known.value().bytes);
     if (!report) co_return refuse(Errc::document_unknown);
     const auto* state = report->if_contains("state");
-    const bool says_running = state != nullptr && state->is_string() && state->get_string() == "running";
+    const bool says_running =
+        state != nullptr && state->is_string() && state->get_string() == "running";
     if (says_running) {
         std::scoped_lock lock{mutex};
         // Its process went before it ended.

@@ -27,7 +27,8 @@ struct ManifestFacts {
 
 struct PlanInput {
     const ImageSnapshot* snapshot = nullptr;
-    std::vector<std::shared_ptr<const RetentionPolicy>> policies;  // those that match the image name
+    std::vector<std::shared_ptr<const RetentionPolicy>>
+        policies;  // those that match the image name
     // The policy that runs: only what it sees may go. Null: whatever any of them sees.
     const RetentionPolicy* running = nullptr;
     std::uint64_t now_s = 0;
@@ -71,7 +72,8 @@ struct RuleVerdict {
     std::uint64_t until_s = 0;  // keeps it up to and including then, if nothing happens
 };
 struct NamedVerdict {
-    std::string rule;  // rules[0].keep_by_age; with the policy's name in front where that is another one
+    std::string
+        rule;  // rules[0].keep_by_age; with the policy's name in front where that is another one
     RuleVerdict verdict;
 };
 struct UnitExplanation {

@@ -38,9 +38,8 @@ bool RetentionPolicy::matches(std::string_view image) const {
 }
 
 bool RetentionPolicy::needs_facts() const {
-    return !kinds.empty() || std::any_of(rules.begin(), rules.end(), [](const auto& rule) {
-        return rule.label.has_value();
-    });
+    return !kinds.empty() || std::any_of(rules.begin(), rules.end(),
+                                         [](const auto& rule) { return rule.label.has_value(); });
 }
 
 std::vector<std::string> RetentionPolicies::names() const {

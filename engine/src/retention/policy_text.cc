@@ -121,6 +121,9 @@ private:
     void read_rules(const YAML::Node& node, const std::string& path, RetentionPolicy& policy);
     std::optional<RetentionRule> read_rule(const YAML::Node& node, const std::string& path);
     std::vector<Named> fields_of(RetentionRule& rule);
+    void add_count_fields(RetentionRule& rule, std::vector<Named>& fields);
+    void add_name_fields(RetentionRule& rule, std::vector<Named>& fields);
+    void add_condition_fields(RetentionRule& rule, std::vector<Named>& fields);
     void check(const YAML::Node& node, const std::string& path, const RetentionRule& rule);
 
     // Each says what is wrong itself.
@@ -134,6 +137,8 @@ private:
     std::optional<Pattern> regex(const YAML::Node& node, const std::string& path);
     Field age(std::optional<std::uint64_t>& to, std::uint64_t unit);
     Field span(std::optional<std::uint64_t>& to);
+    Field choice(std::initializer_list<std::string_view> words,
+                 std::function<void(std::size_t)> chosen);
 
     const PolicyText& text_;
     std::vector<PolicyFinding>& errors_;
@@ -163,7 +168,8 @@ std::vector<std::pair<RetentionPolicy, int>> PolicyReader::read() {
         }
         read_document(YAML::Load(text_.text), policies);
     } catch (const YAML::Exception& exception) {
-        errors_.push_back({text_.file, exception.mark.line + 1, {}, "is not YAML: " + exception.msg});
+        errors_.push_back(
+            {text_.file, exception.mark.line + 1, {}, "is not YAML: " + exception.msg});
     }
     return policies;
 }
@@ -275,8 +281,7 @@ std::vector<std::string> PolicyReader::texts(const YAML::Node& node, const std::
         error(node, path, "has more than 200 entries");
         return values;
     }
-    for (std::size_t i = 0; i < node.size(); ++i)
-        values.push_back(text(node[i], element(path, i)));
+    for (std::size_t i = 0; i < node.size(); ++i) values.push_back(text(node[i], element(path, i)));
     return values;
 }
 
@@ -325,97 +330,110 @@ PolicyReader::Field PolicyReader::span(std::optional<std::uint64_t>& to) {
 
 // --- rules ---
 
+PolicyReader::Field PolicyReader::choice(std::initializer_list<std::string_view> words,
+                                         std::function<void(std::size_t)> chosen) {
+    return [this, words = std::vector<std::string_view>{words}, chosen = std::move(chosen)](
+               const YAML::Node& node, const std::string& path) {
+        const auto value = text(node, path);
+        const auto found = std::find(words.begin(), words.end(), value);
+        if (found != words.end()) {
+            chosen(static_cast<std::size_t>(found - words.begin()));
+            return;
+        }
+        std::string names;
+        for (const auto word : words) names.append(names.empty() ? "" : ", ").append(word);
+        error(node, path, '`' + value + "` is not one of: " + names);
+    };
+}
+
 std::vector<PolicyReader::Named> PolicyReader::fields_of(RetentionRule& rule) {
     using Kind = RetentionRule::Kind;
     const auto set_globs = [this](std::vector<Pattern>& to) -> Field {
         return [this, &to](const YAML::Node& n, const std::string& p) { to = globs(n, p); };
     };
-    const auto choose = [this](std::initializer_list<std::string_view> words,
-                               std::function<void(std::size_t)> chosen) -> Field {
-        return [this, words = std::vector<std::string_view>{words}, chosen](
-                   const YAML::Node& n, const std::string& p) {
-            const auto value = text(n, p);
-            const auto found = std::find(words.begin(), words.end(), value);
-            if (found != words.end())
-                return chosen(static_cast<std::size_t>(found - words.begin()));
-            std::string names;
-            for (const auto word : words) names.append(names.empty() ? "" : ", ").append(word);
-            error(n, p, '`' + value + "` is not one of: " + names);
-        };
-    };
     std::vector<Named> fields{{"tags", set_globs(rule.tags)},
                               {"exclude_tags", set_globs(rule.exclude_tags)}};
-    const auto add = [&](std::string_view name, Field field) {
-        fields.push_back({name, std::move(field)});
-    };
     switch (rule.kind) {
         case Kind::keep_by_age:
-            add("max_age_days", age(rule.max_age_s, kDay));
-            add("max_age", span(rule.max_age_s));
-            add("match_pulled_in_last_days", age(rule.pulled_in_last_s, kDay));
-            add("match_pulled_in_last", span(rule.pulled_in_last_s));
-            add("mode", choose({"last_access", "strict"},
-                               [&rule](std::size_t i) { rule.strict = i == 1; }));
+            fields.push_back({"max_age_days", age(rule.max_age_s, kDay)});
+            fields.push_back({"max_age", span(rule.max_age_s)});
+            fields.push_back({"match_pulled_in_last_days", age(rule.pulled_in_last_s, kDay)});
+            fields.push_back({"match_pulled_in_last", span(rule.pulled_in_last_s)});
+            fields.push_back({"mode", choice({"last_access", "strict"},
+                                             [&rule](std::size_t i) { rule.strict = i == 1; })});
             break;
         case Kind::keep_last_n:
-            add("n", [this, &rule](const YAML::Node& n, const std::string& p) {
-                rule.count = static_cast<std::uint32_t>(number(n, p, 1, 1'000'000));
-            });
-            add("by", choose({"pushed", "pulled", "active", "semver"}, [&rule](std::size_t i) {
-                    rule.by = static_cast<RetentionRule::By>(i);
-                }));
-            add("per", choose({"repository", "group"}, [this](std::size_t i) {
-                    per_ = i == 1 ? "group" : "repository";
-                }));
-            add("group_regex", [this, &rule](const YAML::Node& n, const std::string& p) {
-                rule.group = regex(n, p);
-                if (rule.group && !rule.group->has_group())
-                    error(n, p, "has no group in parentheses");
-            });
-            add("distinct", choose({"digest", "tag"}, [&rule](std::size_t i) {
-                    rule.distinct_tags = i == 1;
-                }));
+            add_count_fields(rule, fields);
             break;
         case Kind::keep_tags:
-            add("regex", [this, &rule](const YAML::Node& n, const std::string& p) {
-                rule.regex = regex(n, p);
-            });
-            add("semver", [this, &rule](const YAML::Node& n, const std::string& p) {
-                const auto value = text(n, p);
-                rule.semver = SemverRange::parse(value);
-                if (!rule.semver)
-                    error(n, p, '`' + value + "` is no range of versions such as >=2.0.0 <3.0.0");
-            });
-            add("prerelease", [this, &rule](const YAML::Node& n, const std::string& p) {
-                rule.prerelease = flag(n, p);
-            });
+            add_name_fields(rule, fields);
             break;
         case Kind::keep_untagged_for:
-            add("days", age(untagged_, kDay));
-            add("hours", age(untagged_, kHour));
+            fields.push_back({"days", age(untagged_, kDay)});
+            fields.push_back({"hours", age(untagged_, kHour)});
             break;
         case Kind::keep_if:
-            add("quarantined", [this, &rule](const YAML::Node& n, const std::string& p) {
-                rule.quarantined = flag(n, p);
-            });
-            add("signed", [this, &rule](const YAML::Node& n, const std::string& p) {
-                rule.is_signed = flag(n, p);
-            });
-            add("label", [this, &rule](const YAML::Node& n, const std::string& p) {
-                const auto value = text(n, p);
-                const auto equals = value.find('=');
-                if (equals == value.npos || equals == 0) error(n, p, "must be key=value");
-                rule.label.emplace(value.substr(0, equals),
-                                   equals == value.npos ? "" : value.substr(equals + 1));
-            });
+            add_condition_fields(rule, fields);
             break;
         case Kind::protect:
-            add("reason", [this, &rule](const YAML::Node& n, const std::string& p) {
-                rule.reason = text(n, p);
-            });
+            fields.push_back({"reason", [this, &rule](const YAML::Node& n, const std::string& p) {
+                                  rule.reason = text(n, p);
+                              }});
             break;
     }
     return fields;
+}
+
+void PolicyReader::add_count_fields(RetentionRule& rule, std::vector<Named>& fields) {
+    fields.push_back({"n", [this, &rule](const YAML::Node& n, const std::string& p) {
+                          rule.count = static_cast<std::uint32_t>(number(n, p, 1, 1'000'000));
+                      }});
+    fields.push_back(
+        {"by", choice({"pushed", "pulled", "active", "semver"},
+                      [&rule](std::size_t i) { rule.by = static_cast<RetentionRule::By>(i); })});
+    fields.push_back({"per", choice({"repository", "group"}, [this](std::size_t i) {
+                          per_ = i == 1 ? "group" : "repository";
+                      })});
+    fields.push_back({"group_regex", [this, &rule](const YAML::Node& n, const std::string& p) {
+                          rule.group = regex(n, p);
+                          if (rule.group && !rule.group->has_group())
+                              error(n, p, "has no group in parentheses");
+                      }});
+    fields.push_back({"distinct", choice({"digest", "tag"},
+                                         [&rule](std::size_t i) { rule.distinct_tags = i == 1; })});
+}
+
+void PolicyReader::add_name_fields(RetentionRule& rule, std::vector<Named>& fields) {
+    fields.push_back({"regex", [this, &rule](const YAML::Node& n, const std::string& p) {
+                          rule.regex = regex(n, p);
+                      }});
+    fields.push_back(
+        {"semver", [this, &rule](const YAML::Node& n, const std::string& p) {
+             const auto value = text(n, p);
+             rule.semver = SemverRange::parse(value);
+             if (!rule.semver)
+                 error(n, p, '`' + value + "` is no range of versions such as >=2.0.0 <3.0.0");
+         }});
+    fields.push_back({"prerelease", [this, &rule](const YAML::Node& n, const std::string& p) {
+                          rule.prerelease = flag(n, p);
+                      }});
+}
+
+void PolicyReader::add_condition_fields(RetentionRule& rule, std::vector<Named>& fields) {
+    fields.push_back({"quarantined", [this, &rule](const YAML::Node& n, const std::string& p) {
+                          rule.quarantined = flag(n, p);
+                      }});
+    fields.push_back({"signed", [this, &rule](const YAML::Node& n, const std::string& p) {
+                          rule.is_signed = flag(n, p);
+                      }});
+    fields.push_back({"label", [this, &rule](const YAML::Node& n, const std::string& p) {
+                          const auto value = text(n, p);
+                          const auto equals = value.find('=');
+                          const bool pair = equals != value.npos && equals != 0;
+                          if (!pair) error(n, p, "must be key=value");
+                          if (pair)
+                              rule.label.emplace(value.substr(0, equals), value.substr(equals + 1));
+                      }});
 }
 
 void PolicyReader::check(const YAML::Node& node, const std::string& path,
@@ -494,64 +512,60 @@ void PolicyReader::read_rules(const YAML::Node& node, const std::string& path,
 void PolicyReader::read_match(const YAML::Node& node, const std::string& path,
                               RetentionPolicy& policy) {
     constexpr auto kGlob = Pattern::Kind::repository_glob;
-    read_map(node, path,
-             {{"repositories",
-               [&](const YAML::Node& n, const std::string& p) {
-                   policy.repositories = globs(n, p, kGlob);
-               }},
-              {"exclude",
-               [&](const YAML::Node& n, const std::string& p) {
-                   policy.exclude = globs(n, p, kGlob);
-               }},
-              {"kinds", [&](const YAML::Node& n, const std::string& p) {
-                   for (const auto& value : texts(n, p)) {
-                       const auto kind = parse_artifact_kind(value);
-                       if (!kind) error(n, p, '`' + value + "` is no kind of artifact");
-                       if (kind) policy.kinds.insert(*kind);
-                   }
-               }}});
+    read_map(
+        node, path,
+        {{"repositories", [&](const YAML::Node& n,
+                              const std::string& p) { policy.repositories = globs(n, p, kGlob); }},
+         {"exclude",
+          [&](const YAML::Node& n, const std::string& p) { policy.exclude = globs(n, p, kGlob); }},
+         {"kinds", [&](const YAML::Node& n, const std::string& p) {
+              for (const auto& value : texts(n, p)) {
+                  const auto kind = parse_artifact_kind(value);
+                  if (!kind) error(n, p, '`' + value + "` is no kind of artifact");
+                  if (kind) policy.kinds.insert(*kind);
+              }
+          }}});
 }
 
 bool is_policy_name(std::string_view name) noexcept {
     const auto plain = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
     };
-    return !name.empty() && name.size() <= kNameMax && std::all_of(name.begin(), name.end(), plain) &&
-           name[0] != '.' && name[0] != '_' && name[0] != '-';
+    return !name.empty() && name.size() <= kNameMax &&
+           std::all_of(name.begin(), name.end(), plain) && name[0] != '.' && name[0] != '_' &&
+           name[0] != '-';
 }
 
 RetentionPolicy PolicyReader::read_policy(const YAML::Node& node, const std::string& path) {
     RetentionPolicy policy;
     std::string trouble;
-    policy.repositories.push_back(
-        *Pattern::compile("**", Pattern::Kind::repository_glob, trouble));
+    policy.repositories.push_back(*Pattern::compile("**", Pattern::Kind::repository_glob, trouble));
     policy.schedule_text = "0 3 * * *";
     const auto set_flag = [this](bool& to) -> Field {
         return [this, &to](const YAML::Node& n, const std::string& p) { to = flag(n, p); };
     };
-    read_map(node, path,
-             {{"name", [&](const YAML::Node& n, const std::string& p) { policy.name = text(n, p); }},
-              {"match",
-               [&](const YAML::Node& n, const std::string& p) { read_match(n, p, policy); }},
-              {"schedule",
-               [&](const YAML::Node& n, const std::string& p) {
-                   policy.schedule_text = text(n, p);
-                   if (!Cron::parse(policy.schedule_text))
-                       error(n, p, "is no schedule: minute hour day month weekday, in UTC");
-               }},
-              {"dry_run", set_flag(policy.dry_run)},
-              {"grace_hours",
-               [&](const YAML::Node& n, const std::string& p) {
-                   policy.grace_s = number(n, p, 1, 100'000) * kHour;
-               }},
-              {"delete_untagged", set_flag(policy.delete_untagged)},
-              {"max_delete_percent",
-               [&](const YAML::Node& n, const std::string& p) {
-                   policy.max_delete_percent = static_cast<std::uint32_t>(number(n, p, 1, 100));
-               }},
-              {"respect_immutable", set_flag(policy.respect_immutable)},
-              {"rules",
-               [&](const YAML::Node& n, const std::string& p) { read_rules(n, p, policy); }}});
+    read_map(
+        node, path,
+        {{"name", [&](const YAML::Node& n, const std::string& p) { policy.name = text(n, p); }},
+         {"match", [&](const YAML::Node& n, const std::string& p) { read_match(n, p, policy); }},
+         {"schedule",
+          [&](const YAML::Node& n, const std::string& p) {
+              policy.schedule_text = text(n, p);
+              if (!Cron::parse(policy.schedule_text))
+                  error(n, p, "is no schedule: minute hour day month weekday, in UTC");
+          }},
+         {"dry_run", set_flag(policy.dry_run)},
+         {"grace_hours",
+          [&](const YAML::Node& n, const std::string& p) {
+              policy.grace_s = number(n, p, 1, 100'000) * kHour;
+          }},
+         {"delete_untagged", set_flag(policy.delete_untagged)},
+         {"max_delete_percent",
+          [&](const YAML::Node& n, const std::string& p) {
+              policy.max_delete_percent = static_cast<std::uint32_t>(number(n, p, 1, 100));
+          }},
+         {"respect_immutable", set_flag(policy.respect_immutable)},
+         {"rules", [&](const YAML::Node& n, const std::string& p) { read_rules(n, p, policy); }}});
     if (auto schedule = Cron::parse(policy.schedule_text)) policy.schedule = *schedule;
     if (!node.IsMap()) return policy;
     if (!is_policy_name(policy.name))

@@ -65,7 +65,7 @@ struct Retention::RestoreSteps {
 };
 
 Awaitable<Answer<std::vector<Thrown>>> Retention::RestoreSteps::read_trash(Rooms* rooms,
-                                                                          std::uint64_t number) {
+                                                                           std::uint64_t number) {
     std::vector<Thrown> all;
     std::string after;
     for (bool more = true; more;) {

@@ -23,8 +23,8 @@ Retention::Rooms::Rooms(RegistryStore& registry_store, RetentionStore& retention
       clock{used_clock},
       random{random_source},
       log{log_sink},
-      deleted_tags{metrics.counter("retention_deleted_total", "What retention deleted.",
-                                   {{"what", "tag"}})},
+      deleted_tags{
+          metrics.counter("retention_deleted_total", "What retention deleted.", {{"what", "tag"}})},
       deleted_manifests{metrics.counter("retention_deleted_total", "What retention deleted.",
                                         {{"what", "manifest"}})},
       changed{metrics.counter("retention_changed_total",

@@ -55,8 +55,8 @@ struct Retention::Rooms {
     mutable std::mutex mutex;  // of what follows
     RetentionOptions options;
     std::shared_ptr<const RetentionPolicies> policies;
-    std::set<std::string> busy;              // image names
-    std::set<std::uint64_t> running;         // numbers
+    std::set<std::string> busy;               // image names
+    std::set<std::uint64_t> running;          // numbers
     std::map<std::string, std::int64_t> due;  // by policy, seconds since 1970
     std::int64_t looked_s = 0;
 

@@ -64,8 +64,7 @@ enum class ImagePlan::Rules::Why : std::uint8_t {
     kind,
 };
 
-ImagePlan::Rules::Rules(const PlanInput& input, const std::vector<bool>& attached)
-    : input_{input} {
+ImagePlan::Rules::Rules(const PlanInput& input, const std::vector<bool>& attached) : input_{input} {
     for (const auto& policy : input_.policies) {
         auto& of_policy = ranked_.emplace_back();
         for (const auto& rule : policy->rules) {
@@ -115,8 +114,8 @@ std::vector<NamedVerdict> ImagePlan::Rules::verdicts(const Item& item) const {
     std::vector<NamedVerdict> verdicts;
     each(item, [&](const RetentionPolicy& policy, std::size_t number, const RetentionRule& rule,
                    const Judgement& judgement) {
-        const bool other = input_.running == nullptr ? input_.policies.size() > 1
-                                                     : &policy != input_.running;
+        const bool other =
+            input_.running == nullptr ? input_.policies.size() > 1 : &policy != input_.running;
         std::string name = other ? policy.name + ": " : "";
         name += "rules[" + std::to_string(number) + "].";
         name += to_string(rule.kind);
@@ -127,12 +126,11 @@ std::vector<NamedVerdict> ImagePlan::Rules::verdicts(const Item& item) const {
 }
 
 ImagePlan::Rules::Judgement ImagePlan::Rules::judge(const RetentionPolicy& policy,
-                                                    const RetentionRule& rule,
-                                                    const Ranked* ranked, const Item& item) const {
+                                                    const RetentionRule& rule, const Ranked* ranked,
+                                                    const Item& item) const {
     using Kind = RetentionRule::Kind;
     if (!sees_kind(policy, item.manifest)) return {false, 0, Why::kind};
-    if (rule.kind == Kind::keep_untagged_for && item.tag != nullptr)
-        return {false, 0, Why::tagged};
+    if (rule.kind == Kind::keep_untagged_for && item.tag != nullptr) return {false, 0, Why::tagged};
     const bool names_only = rule.kind == Kind::keep_last_n || rule.kind == Kind::keep_tags ||
                             rule.kind == Kind::protect;
     if (names_only && item.tag == nullptr) return {false, 0, Why::untagged};
@@ -270,9 +268,8 @@ ImagePlan::Rules::Ranked ImagePlan::Rules::rank(const RetentionRule& rule,
         std::unordered_map<std::uint32_t, std::uint32_t> slots;  // by manifest
         for (const auto& candidate : candidates) {
             const auto next = static_cast<std::uint32_t>(slots.size()) + 1;
-            const auto slot =
-                slots.try_emplace(rule.distinct_tags ? candidate.tag : tags[candidate.tag].manifest,
-                                  next);
+            const auto slot = slots.try_emplace(
+                rule.distinct_tags ? candidate.tag : tags[candidate.tag].manifest, next);
             ranked.rank[candidate.tag] = slot.first->second;
         }
         for (const auto& candidate : candidates)

@@ -17,10 +17,12 @@ struct ImagePlan::Item {
     std::uint32_t tag_index = PlanUnit::kNoTag;
     std::uint32_t manifest = 0;
     std::uint64_t pushed_s = 0;
-    std::uint64_t touched_s = 0;   // the last push of any kind, or the loss of the last tag: from here the grace counts
-    std::uint64_t untagged_s = 0;  // without a tag since
-    std::optional<std::uint64_t> pulled_s;       // as noted
-    std::optional<std::uint64_t> pulled_fail_s;  // as `match_pulled_in_last` takes it: at the latest at the start of the history
+    std::uint64_t touched_s =
+        0;  // the last push of any kind, or the loss of the last tag: from here the grace counts
+    std::uint64_t untagged_s = 0;           // without a tag since
+    std::optional<std::uint64_t> pulled_s;  // as noted
+    std::optional<std::uint64_t>
+        pulled_fail_s;  // as `match_pulled_in_last` takes it: at the latest at the start of the history
     bool is_signed = false;
 };
 

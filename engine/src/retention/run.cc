@@ -51,6 +51,12 @@ struct Retention::RunSteps {
                                              std::shared_ptr<const RetentionPolicy> policy,
                                              std::string name, std::uint64_t number,
                                              struct RunState* state);
+    static Awaitable<Answer<std::string>> end_run(Retention* self, const RetentionOrder* order,
+                                                  std::shared_ptr<const RetentionPolicy> policy,
+                                                  std::uint64_t number, TimesShown times,
+                                                  struct RunState* state);
+    static void tell_blocked(Retention* self, const RetentionOrder& order,
+                             const RetentionPolicy& policy, const std::string& why);
 };
 
 namespace {
@@ -148,8 +154,10 @@ Awaitable<Answer<void>> Retention::RunSteps::throw_away(Deletion* d, const Units
         char number[12];
         std::snprintf(number, sizeof number, "%05u", ++*d->trash_pieces);
         const auto bytes = as_bytes(piece);
-        DocumentWrite write{trash_prefix(d->run) + number, {bytes.begin(), bytes.end()},
-                            DocumentExpectation::anything(), keep_ms};
+        DocumentWrite write{trash_prefix(d->run) + number,
+                            {bytes.begin(), bytes.end()},
+                            DocumentExpectation::anything(),
+                            keep_ms};
         const auto written =
             co_await d->rooms->documents.put(d->rooms->new_request(), std::move(write));
         if (!written) co_return refuse(written.error());
@@ -187,8 +195,7 @@ Awaitable<Answer<void>> Retention::RunSteps::delete_batch(Deletion* d, Units uni
         if (!answer) co_return refuse(answer.error());
         fates = std::move(answer).value();
     }
-    for (std::size_t i = 0; i < units.size() && i < fates.size(); ++i)
-        note(d, units[i], fates[i]);
+    for (std::size_t i = 0; i < units.size() && i < fates.size(); ++i) note(d, units[i], fates[i]);
     co_return ok();
 }
 
@@ -311,8 +318,7 @@ Awaitable<Answer<void>> Retention::RunSteps::run_image(
     if (!image) co_return ok();
     const auto stored = rooms.current_policies();
     auto of_image = matching(stored->all, name);
-    const auto judged =
-        co_await rooms.judge(image.value(), std::move(of_image), policy.get(), 0);
+    const auto judged = co_await rooms.judge(image.value(), std::move(of_image), policy.get(), 0);
     if (!judged) co_return refuse(judged.error());
     if (!judged.value()) co_return ok();
     const auto& plan = *judged.value()->plan;
@@ -331,10 +337,18 @@ Awaitable<Answer<void>> Retention::RunSteps::run_image(
     all.insert(all.end(), gone.begin(), gone.end());
     const auto released = co_await rooms.store.release_of(std::move(gone));
     const auto estimate = co_await rooms.store.release_of(std::move(all));
-    Deletion deletion{&rooms,  &plan, image.value(), order, policy.get(), number,
+    Deletion deletion{&rooms,
+                      &plan,
+                      image.value(),
+                      order,
+                      policy.get(),
+                      number,
                       &state->trash_pieces,
                       std::vector<bool>(plan.snapshot().manifests.size(), false),
-                      0,       0,     {},            &state->items};
+                      0,
+                      0,
+                      {},
+                      &state->items};
     const auto done = co_await delete_all(&deletion);
     state->totals.deleted += deletion.deleted;
     state->totals.skipped += plan.gone() - deletion.deleted;
@@ -376,9 +390,57 @@ std::shared_ptr<const RetentionPolicy> find_policy(const RetentionPolicies& poli
 
 }  // namespace
 
+// What a run did, remembered and told.
+Awaitable<Answer<std::string>> Retention::RunSteps::end_run(
+    Retention* self, const RetentionOrder* order, std::shared_ptr<const RetentionPolicy> policy,
+    std::uint64_t number, TimesShown times, RunState* state) {
+    auto& rooms = *self->rooms_;
+    const bool failed = !state->trouble.empty();
+    std::string_view state_text = "done";
+    if (state->blocked) state_text = "blocked";
+    if (failed) state_text = "failed";
+    auto report = report_of(number, *policy, *order, times, state_text, *state);
+    auto text = json::serialize(report);
+    // Smaller, where it does not fit a document.
+    constexpr std::size_t kDocumentSize = 60'000;
+    if (text.size() > kDocumentSize) report["items"] = json::array{};
+    if (text.size() > kDocumentSize && json::serialize(report).size() > kDocumentSize)
+        report["images"] = json::array{};
+    const auto written = co_await rooms.write_run(number, std::move(report));
+    if (!written) co_return refuse(written.error());
+    co_await rooms.forget_old_runs(number);
+    auto* outcome = &rooms.runs_done;
+    if (state->blocked) outcome = &rooms.runs_blocked;
+    if (failed) outcome = &rooms.runs_failed;
+    outcome->add();
+    RetentionEvent event;
+    event.action = "retention.run";
+    event.principal = order->principal;
+    event.policy = policy->name;
+    event.run = run_text(number);
+    event.reason =
+        std::string{state_text} + ": " + std::to_string(state->totals.deleted) + " deleted";
+    event.granted = !state->blocked && !failed;
+    rooms.tell(std::move(event));
+    co_return text;
+}
+
+void Retention::RunSteps::tell_blocked(Retention* self, const RetentionOrder& order,
+                                       const RetentionPolicy& policy, const std::string& why) {
+    self->rooms_->runs_blocked.add();
+    RetentionEvent event;
+    event.action = "retention.run";
+    event.principal = order.principal;
+    event.policy = policy.name;
+    event.reason = "blocked: " + why;
+    event.granted = false;
+    self->rooms_->tell(std::move(event));
+}
+
 Awaitable<Answer<std::string>> Retention::run(RetentionOrder order) {
     if (!rooms_->current_options().enabled)
-        co_return refuse({Errc::precondition_failed, "retention is switched off: retention.enabled"});
+        co_return refuse(
+            {Errc::precondition_failed, "retention is switched off: retention.enabled"});
     const auto stored = rooms_->current_policies();
     const auto policy = find_policy(*stored, order.policy);
     if (!policy) co_return refuse({Errc::document_unknown, "name one policy that there is"});
@@ -388,67 +450,30 @@ Awaitable<Answer<std::string>> Retention::run(RetentionOrder order) {
     if (names.value().empty() && !order.repository.empty())
         co_return refuse({Errc::precondition_failed, "the policy does not match this repository"});
     const auto clock = co_await rooms_->check_clock(order.confirm_clock);
+    if (!clock) {
+        // The time of the last good run stays as it is: so it goes until somebody says yes.
+        RunSteps::tell_blocked(this, order, *policy, clock.error().message);
+        co_return refuse(clock.error());
+    }
     const auto flushed = co_await rooms_->flush({});
     if (!flushed) co_return refuse(flushed.error());
     const auto times = rooms_->times();
-    std::optional<std::uint64_t> number;
-    if (clock) {
-        const auto made = co_await rooms_->next_number();
-        if (!made) co_return refuse(made.error());
-        number = made.value();
-    }
-    // A blocked run leaves the last good time as it is: it stays blocked until somebody says yes.
-    if (!number) {
-        rooms_->runs_blocked.add();
-        RetentionEvent event;
-        event.action = "retention.run";
-        event.principal = order.principal;
-        event.policy = policy->name;
-        event.reason = "blocked: " + clock.error().message;
-        event.granted = false;
-        rooms_->tell(std::move(event));
-        co_return refuse(clock.error());
-    }
-    const RunningNumber running{rooms_, *number};
+    const auto number = co_await rooms_->next_number();
+    if (!number) co_return refuse(number.error());
+    const RunningNumber running{rooms_, number.value()};
     RunState state;
-    auto begun = report_of(*number, *policy, order, times, "running", state);
-    const auto noted = co_await rooms_->write_run(*number, std::move(begun));
+    auto begun = report_of(number.value(), *policy, order, times, "running", state);
+    const auto noted = co_await rooms_->write_run(number.value(), std::move(begun));
     if (!noted) co_return refuse(noted.error());
     for (const auto& name : names.value()) {
         const auto done =
-            co_await RunSteps::run_image(this, &order, policy, name, *number, &state);
+            co_await RunSteps::run_image(this, &order, policy, name, number.value(), &state);
         if (done) continue;
         state.trouble = name + ": " + done.error().message;
         // Another run works on it: the rest goes on.
         if (done.error().code != Errc::in_use) break;
     }
-    const bool failed = !state.trouble.empty();
-    std::string_view state_text = "done";
-    if (state.blocked) state_text = "blocked";
-    if (failed) state_text = "failed";
-    auto report = report_of(*number, *policy, order, times, state_text, state);
-    auto text = json::serialize(report);
-    // Smaller, where it does not fit a document.
-    constexpr std::size_t kDocumentSize = 60'000;
-    if (text.size() > kDocumentSize) report["items"] = json::array{};
-    if (text.size() > kDocumentSize && json::serialize(report).size() > kDocumentSize)
-        report["images"] = json::array{};
-    const auto written = co_await rooms_->write_run(*number, std::move(report));
-    if (!written) co_return refuse(written.error());
-    co_await rooms_->forget_old_runs(*number);
-    auto* outcome = &rooms_->runs_done;
-    if (state.blocked) outcome = &rooms_->runs_blocked;
-    if (failed) outcome = &rooms_->runs_failed;
-    outcome->add();
-    RetentionEvent event;
-    event.action = "retention.run";
-    event.principal = order.principal;
-    event.policy = policy->name;
-    event.run = run_text(*number);
-    event.reason = std::string{state_text} + ": " + std::to_string(state.totals.deleted) + " deleted";
-    event.granted = !state.blocked && !failed;
-    rooms_->tell(std::move(event));
-    co_return text;
+    co_return co_await RunSteps::end_run(this, &order, policy, number.value(), times, &state);
 }
 
 }  // namespace orbitalreg::engine

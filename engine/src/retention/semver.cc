@@ -192,12 +192,10 @@ std::optional<SemverRange> SemverRange::parse(std::string_view text) {
 
 bool SemverRange::contains(const Semver& version) const {
     const auto holds = [&](const Bound& bound) {
-        return bound.is == Bound::Is::at_least ? version >= bound.version
-                                               : version < bound.version;
+        return bound.is == Bound::Is::at_least ? version >= bound.version : version < bound.version;
     };
-    return std::any_of(alternatives_.begin(), alternatives_.end(), [&](const All& all) {
-        return std::all_of(all.begin(), all.end(), holds);
-    });
+    return std::any_of(alternatives_.begin(), alternatives_.end(),
+                       [&](const All& all) { return std::all_of(all.begin(), all.end(), holds); });
 }
 
 }  // namespace orbitalreg::engine

@@ -53,7 +53,7 @@ struct ServerEnvironment {
     std::function<std::vector<HealthComponent>()> health;
     // For what may block: queries of the audit log.
     asio::any_io_executor background;
-    AuditLog* audit = nullptr;  // null: nothing is recorded
+    AuditLog* audit = nullptr;               // null: nothing is recorded
     engine::Retention* retention = nullptr;  // null: not offered
 };
 

@@ -356,8 +356,8 @@ void read_policies(LoadedConfig& loaded) {
         std::ifstream in{file, std::ios::binary};
         std::string text(std::istreambuf_iterator<char>{in}, {});
         if (!in) {
-            loaded.errors.push_back(
-                {file, 0, "retention.files", "cannot be read: is it there, and may this user read it?"});
+            loaded.errors.push_back({file, 0, "retention.files",
+                                     "cannot be read: is it there, and may this user read it?"});
             continue;
         }
         retention.texts.push_back({file, std::move(text), {}});
@@ -367,8 +367,9 @@ void read_policies(LoadedConfig& loaded) {
         loaded.errors.push_back({error.file, error.line, error.path, error.message});
     const auto trash = std::chrono::hours{retention.trash_hours};
     if (trash > loaded.config.gc.grace) {
-        loaded.errors.push_back({"", 0, "retention.trash_hours",
-                                 "is longer than gc.grace, after which there is nothing to restore"});
+        loaded.errors.push_back(
+            {"", 0, "retention.trash_hours",
+             "is longer than gc.grace, after which there is nothing to restore"});
     }
 }
 

@@ -398,8 +398,7 @@ constexpr auto kKeys = std::to_array<Key>({
 #undef ORB_KEY
 
 constexpr std::array<std::string_view, 5> kSectionsToCome{
-    "detection", "scanner", "sigstore_trust_roots", "sigstore_trust_policies",
-    "cluster"};
+    "detection", "scanner", "sigstore_trust_roots", "sigstore_trust_policies", "cluster"};
 
 }  // namespace
 

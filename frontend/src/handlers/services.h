@@ -29,7 +29,7 @@ struct Services {
     engine::AccessControl& access;
     Authority* authority;  // null: auth.mode none
     asio::any_io_executor background;
-    AuditTrail* audit = nullptr;  // null: nothing is recorded
+    AuditTrail* audit = nullptr;             // null: nothing is recorded
     engine::Retention* retention = nullptr;  // null: not offered
 };
 

@@ -15,9 +15,7 @@ namespace {
 namespace json = boost::json;
 using engine::Action;
 
-Response not_offered() {
-    return api_error(409, "CONFLICT", "this server offers no retention");
-}
+Response not_offered() { return api_error(409, "CONFLICT", "this server offers no retention"); }
 
 Response answer_text(std::string text) {
     auto response = json_response(200, std::move(text) + '\n');
@@ -63,13 +61,15 @@ Awaitable<Response> api_plan_retention(Call* call) {
     const auto items_max = members.number("items_max");
     query.kept_too = !members.flag("deletions_only").value_or(false);
     if (auto refused = members.refuse()) co_return std::move(*refused);
-    if (!name_of_image(query.repository)) co_return api_invalid("`repository` is not the name of one");
+    if (!name_of_image(query.repository))
+        co_return api_invalid("`repository` is not the name of one");
     if (items_max && *items_max > engine::Retention::kItemsMax)
         co_return api_invalid("`items_max` is at most 10000");
     if (items_max) query.items_max = static_cast<std::uint32_t>(*items_max);
     if (now) {
         const auto at_ms = parse_audit_time(*now);
-        if (!at_ms || *at_ms < 1000) co_return api_invalid("`now` is a time such as 2026-01-31T12:00:00Z");
+        if (!at_ms || *at_ms < 1000)
+            co_return api_invalid("`now` is a time such as 2026-01-31T12:00:00Z");
         query.at_wall_s = *at_ms / 1000;
     }
     if (auto refused = co_await refuse_repository(call, query.repository))
@@ -90,7 +90,8 @@ Awaitable<Response> api_run_retention(Call* call) {
     order.principal = call->who->principal.name;
     if (order.principal.empty()) order.principal = "anonymous";
     if (auto refused = members.refuse()) co_return std::move(*refused);
-    if (!name_of_image(order.repository)) co_return api_invalid("`repository` is not the name of one");
+    if (!name_of_image(order.repository))
+        co_return api_invalid("`repository` is not the name of one");
     call->exchange.notes.reference = order.policy;
     if (auto refused = co_await refuse_repository(call, order.repository))
         co_return std::move(*refused);
@@ -153,8 +154,7 @@ Awaitable<Response> api_explain_retention(Call* call) {
     if (!reference) co_return api_invalid("`ref` is neither a tag nor a digest");
     if (auto refused = co_await refuse_repository(call, image.value().text()))
         co_return std::move(*refused);
-    auto answer =
-        co_await call->services.retention->explain(image.value(), reference.value());
+    auto answer = co_await call->services.retention->explain(image.value(), reference.value());
     if (!answer && (answer.error().code == engine::Errc::manifest_unknown ||
                     answer.error().code == engine::Errc::name_unknown))
         co_return api_not_found();

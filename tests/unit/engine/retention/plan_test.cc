@@ -1,7 +1,6 @@
 // What policies decide: the worked timelines and examples of the language's description, and properties that hold for any of them.
 
 #include "retention_fixture.h"
-
 #include "support/sim_random.h"
 
 #include <set>
@@ -458,7 +457,8 @@ TEST(RetentionPlanProperties, WhatStaysIsWhole) {
         SimRandom random{seed};
         const auto image = random_image(random);
         const auto policy = random_rules(random, 1);
-        const auto names = gone_set(image, policy, day(60 + static_cast<double>(random.below(120))));
+        const auto names =
+            gone_set(image, policy, day(60 + static_cast<double>(random.below(120))));
         const auto is_gone = [&](std::uint32_t place) {
             return std::any_of(image.places.begin(), image.places.end(), [&](const auto& each) {
                 return each.second == place && names.contains('@' + each.first);
@@ -472,7 +472,8 @@ TEST(RetentionPlanProperties, WhatStaysIsWhole) {
                 continue;
             }
             for (const auto child : manifest.children) EXPECT_FALSE(is_gone(child)) << seed;
-            for (std::uint32_t j = 0; manifest.subject && j < image.snapshot.manifests.size(); ++j) {
+            for (std::uint32_t j = 0; manifest.subject && j < image.snapshot.manifests.size();
+                 ++j) {
                 const bool subject = image.snapshot.manifests[j].digest == *manifest.subject;
                 EXPECT_FALSE(subject && is_gone(j)) << "seed " << seed;
             }

@@ -1,8 +1,7 @@
 // The language of policies: what loads, what is refused and how it is told; names, versions and schedules.
 
-#include "retention_fixture.h"
-
 #include "retention/pull_times.h"
+#include "retention_fixture.h"
 
 namespace orbitalreg::engine {
 namespace {
@@ -159,12 +158,18 @@ TEST(RetentionSemver, OrderAndRanges) {
         std::string out;
     };
     const std::vector<Case> cases{
-        {">=2.0.0 <3.0.0", "2.9.9", "3.0.0"}, {"~1.2.3", "1.2.9", "1.3.0"},
-        {"~1.2", "1.2.0", "1.3.0"},           {"~1", "1.9.0", "2.0.0"},
-        {"^1.2.3", "1.9.0", "2.0.0"},         {"^0.2.3", "0.2.9", "0.3.0"},
-        {"^0.0.3", "0.0.3", "0.0.4"},         {"=1.2.3", "1.2.3", "1.2.4"},
-        {"1.2", "1.2.7", "1.3.0"},            {">1.2", "1.3.0", "1.2.9"},
-        {"<=1.2", "1.2.9", "1.3.0"},          {"<1.0.0 || >=2.0.0", "2.0.0", "1.5.0"},
+        {">=2.0.0 <3.0.0", "2.9.9", "3.0.0"},
+        {"~1.2.3", "1.2.9", "1.3.0"},
+        {"~1.2", "1.2.0", "1.3.0"},
+        {"~1", "1.9.0", "2.0.0"},
+        {"^1.2.3", "1.9.0", "2.0.0"},
+        {"^0.2.3", "0.2.9", "0.3.0"},
+        {"^0.0.3", "0.0.3", "0.0.4"},
+        {"=1.2.3", "1.2.3", "1.2.4"},
+        {"1.2", "1.2.7", "1.3.0"},
+        {">1.2", "1.3.0", "1.2.9"},
+        {"<=1.2", "1.2.9", "1.3.0"},
+        {"<1.0.0 || >=2.0.0", "2.0.0", "1.5.0"},
         {">1.2.3", "1.2.4", "1.2.3"},
     };
     for (const auto& c : cases) {
@@ -185,7 +190,8 @@ TEST(RetentionCron, NextTime) {
     EXPECT_EQ(Cron::parse("0 0 * * 1")->next(kMidnight), kMidnight + 2 * 86'400);
     EXPECT_EQ(Cron::parse("0 0 1 5 *")->next(kMidnight), kMidnight + 20 * 86'400);
     EXPECT_EQ(Cron::parse("30 1-3,5 * * 7")->next(kMidnight), kMidnight + 86'400 + 5400);
-    for (const auto* text : {"", "* * * *", "* * * * * *", "60 * * * *", "*/0 * * * *", "5-1 * * * *"})
+    for (const auto* text :
+         {"", "* * * *", "* * * * * *", "60 * * * *", "*/0 * * * *", "5-1 * * * *"})
         EXPECT_FALSE(Cron::parse(text)) << text;
 }
 

@@ -41,8 +41,7 @@ public:
     }
 
     std::uint32_t manifest(const std::string& name, double pushed,
-                           std::optional<double> pulled = {},
-                           std::optional<double> untagged = {}) {
+                           std::optional<double> pulled = {}, std::optional<double> untagged = {}) {
         const auto known = places.find(name);
         if (known != places.end()) return known->second;
         HeldManifest held;
@@ -111,8 +110,7 @@ inline std::vector<std::string> gone(const ImageOfDays& image, const ImagePlan& 
 inline const PlanUnit* unit_of(const ImageOfDays& image, const ImagePlan& plan,
                                const std::string& name) {
     for (const auto& unit : plan.units()) {
-        const bool tag =
-            unit.tag != PlanUnit::kNoTag && image.snapshot.tags[unit.tag].tag == name;
+        const bool tag = unit.tag != PlanUnit::kNoTag && image.snapshot.tags[unit.tag].tag == name;
         const bool manifest = unit.tag == PlanUnit::kNoTag && name.starts_with('@') &&
                               image.places.at(name.substr(1)) == unit.manifest;
         if (tag || manifest) return &unit;
