@@ -19,6 +19,10 @@ projects:
   - name: declared
     repositories: [ { name: app, type: local } ]
     members: [ { user: carol, role: guest } ]
+retention:
+  policies:
+    - name: default
+      rules: [ { keep_by_age: { max_age_days: 30 } } ]
 """
 
 

@@ -45,6 +45,10 @@ std::vector<CatalogChange> golden_changes() {
         RepositoryPutRecord{{{"acme", "app"}, RepositoryType::local, true}, id},
         DocumentPutRecord{"jti/1", {std::byte{1}, std::byte{2}}, 99, id},
         DocumentDeleteRecord{"jti/1", id},
+        PullTimesRecord{
+            {ImagePulls{image("acme/app"), {{sha256, tag("v1"), 1234}, {sha512, std::nullopt, 99}}},
+             ImagePulls{image("acme/web")}},
+            id},
     };
 }
 

@@ -1,8 +1,8 @@
-// The rows of a checkpoint as version 1 of the format wrote them, kept in golden/data: they load today as they did then,
-// and are written today as they were. To make the file anew after a change of format (code-style, section 9):
+// The rows of a checkpoint, kept in golden/data: rows_2.bin is what is written today; rows.bin is what was written before there were
+// times, and loads as it did. To make rows_2.bin anew after a change of format (code-style, section 9):
 // ORB_WRITE_GOLDEN=1 rows_golden_test
 //
-// The file is a sequence of {table 2, rows 4, bytes 4, rows as in a block}.
+// A file is a sequence of {table 2, rows 4, bytes 4, rows as in a block}.
 
 #include "catalog/catalog.h"
 #include "index/blob_table.h"
@@ -17,7 +17,8 @@
 namespace orbitalreg::engine {
 namespace {
 
-const std::string kPath = std::string{ORB_GOLDEN_DATA} + "/rows.bin";
+const std::string kPath = std::string{ORB_GOLDEN_DATA} + "/rows_2.bin";
+const std::string kPathBeforeTimes = std::string{ORB_GOLDEN_DATA} + "/rows.bin";
 
 class Sink final : public cas::ReferenceSink {
 public:
@@ -52,7 +53,7 @@ struct State {
 
 Digest sha256(const char* text) { return Digest::of(DigestAlgorithm::sha256, as_bytes(text)); }
 
-std::unique_ptr<State> golden_state() {
+std::unique_ptr<State> golden_state(bool with_times = true) {
     auto state = std::make_unique<State>();
     const auto image = ImageName::parse("acme/internal/app").value();
     const auto other = ImageName::parse("acme/app").value();
@@ -91,6 +92,29 @@ std::unique_ptr<State> golden_state() {
     state->apply(DocumentPutRecord{"jti/1", {std::byte{1}, std::byte{2}}, 99'000, {}}, 6);
     state->apply(RepositoryPutRecord{{{"acme", "app"}, RepositoryType::virtual_members, true}, {}},
                  7);
+    if (!with_times) return state;
+    state->apply(PullTimesRecord{{ImagePulls{image,
+                                             {{sha256("manifest"), Tag::parse("V1").value(), 8},
+                                              {sha256("signature"), std::nullopt, 7}}}},
+                                 {}},
+                 8);
+    // A manifest that has lost its tags.
+    blobs.insert(cas::BlobId{9}, sha256("untagged"), {false, 2, 120, 10, 9}, 1004);
+    const auto put = [&](const char* name, const char* tag, std::uint64_t lsn) {
+        state->apply(ManifestPutRecord{other,
+                                       sha256(name),
+                                       ManifestKind::oci_image,
+                                       10,
+                                       {},
+                                       {},
+                                       "",
+                                       {},
+                                       {Tag::parse(tag).value()},
+                                       {}},
+                     lsn);
+    };
+    put("untagged", "moving", 9);
+    put("signature", "moving", 10);
     return state;
 }
 
@@ -125,8 +149,8 @@ void write_golden() {
     }
 }
 
-std::vector<WrittenTable> read_golden() {
-    std::ifstream file{kPath, std::ios::binary};
+std::vector<WrittenTable> read_golden(const std::string& path) {
+    std::ifstream file{path, std::ios::binary};
     const std::string text{std::istreambuf_iterator<char>{file}, {}};
     std::vector<WrittenTable> tables;
     for (ByteView rest = as_bytes(text); rest.size() >= 10;) {
@@ -153,7 +177,7 @@ void load(cas::CheckpointTable& table, const WrittenTable& written) {
 
 TEST(RowsGolden, LoadAsTheyWereWritten) {
     if (std::getenv("ORB_WRITE_GOLDEN") != nullptr) write_golden();
-    const auto golden = read_golden();
+    const auto golden = read_golden(kPath);
     State loaded;
     const auto tables = loaded.tables();
     ASSERT_EQ(golden.size(), tables.size());
@@ -166,7 +190,35 @@ TEST(RowsGolden, LoadAsTheyWereWritten) {
     loaded.catalog.check_invariants();
 }
 
-TEST(RowsGolden, AreWrittenAsTheyWere) { EXPECT_EQ(walked(*golden_state()), read_golden()); }
+TEST(RowsGolden, AreWrittenAsTheyWere) { EXPECT_EQ(walked(*golden_state()), read_golden(kPath)); }
+
+// What a program before times wrote: all is there, and no time is known.
+TEST(RowsGolden, ThoseBeforeTimesLoad) {
+    const auto golden = read_golden(kPathBeforeTimes);
+    State loaded;
+    std::size_t next = 0;
+    for (auto* table : loaded.tables()) {
+        if (next < golden.size() && table->number() == golden[next].number) {
+            load(*table, golden[next++]);
+        } else {
+            ASSERT_TRUE(table->loaded()) << "table " << table->number();
+        }
+    }
+    EXPECT_EQ(next, golden.size());
+    loaded.catalog.visit_references(
+        [&](cas::BlobId blob) { EXPECT_TRUE(loaded.blobs.load_reference(blob)); });
+    loaded.catalog.check_invariants();
+    const auto expected = golden_state(false);
+    EXPECT_EQ(loaded.blobs.fingerprint(), expected->blobs.fingerprint());
+    const auto& images = loaded.catalog.images();
+    const auto tag = images.tag_entry("acme/internal/app", "latest");
+    ASSERT_TRUE(tag);
+    EXPECT_FALSE(tag->times.any());
+    EXPECT_EQ(images.history_since_s(), 0u);
+    // From the first record of pulls on there is a history.
+    loaded.apply(PullTimesRecord{}, 20);
+    EXPECT_EQ(images.history_since_s(), 20u);
+}
 
 }  // namespace
 }  // namespace orbitalreg::engine

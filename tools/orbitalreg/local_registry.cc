@@ -104,6 +104,25 @@ engine::RegistryOptions registry_options(const frontend::Config& config) {
     return options;
 }
 
+namespace {
+
+engine::RetentionOptions retention_options(const frontend::Config& config) {
+    const auto& chosen = config.retention;
+    engine::RetentionOptions options;
+    options.enabled = chosen.enabled;
+    options.max_clock_jump_ms = chosen.max_clock_jump.count();
+    options.trash_ms = config.gc.grace.count();
+    if (chosen.trash_hours != 0)
+        options.trash_ms =
+            std::chrono::milliseconds{std::chrono::hours{chosen.trash_hours}}.count();
+    options.manifest_size_max_bytes = config.server.limits.manifest_bytes;
+    return options;
+}
+
+Awaitable<void> finish_retention(engine::Retention* retention) { co_await retention->finish(); }
+
+}  // namespace
+
 LocalRegistry::LocalRegistry(const frontend::Config& config, Log& log)
     : config_{config}, log_{log}, reactors_{reactor_count(config)} {
     auto& keys = config_.server.auth.keys_path;
@@ -187,6 +206,12 @@ bool LocalRegistry::open_server(std::string& trouble) {
     registry_ =
         std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(), log_,
                                            metrics_, options, projects_.get(), remotes_.get());
+    retention_ = std::make_unique<engine::Retention>(
+        embedded_->registry_store(), embedded_->retention_store(), documents, system_clock(),
+        system_random(), log_, metrics_, reactors_.background(), retention_options(config_),
+        [this](const engine::RetentionEvent& event) { note_retention(event); });
+    reload_retention(config_);
+    registry_->set_pull_observer(*retention_);
     frontend::ServerEnvironment environment{*registry_,
                                             embedded_->upkeep(),
                                             *access_,
@@ -197,7 +222,8 @@ bool LocalRegistry::open_server(std::string& trouble) {
                                             metrics_,
                                             [this] { return health(); },
                                             reactors_.background(),
-                                            audit_.get()};
+                                            audit_.get(),
+                                            retention_.get()};
     server_ = std::make_unique<frontend::Server>(std::move(environment), config_.server);
     if (config_.server.tls.enabled()) {
         trouble = server_->load_tls(config_.server.tls);
@@ -235,7 +261,41 @@ bool LocalRegistry::start(std::string& trouble) {
     }
     server_->start();
     asio::co_spawn(executor, tend(this), asio::detached);
+    asio::co_spawn(executor, tend_retention(this), asio::detached);
     return true;
+}
+
+void LocalRegistry::reload_retention(const frontend::Config& config) {
+    auto read = engine::read_retention_policies(config.retention.texts);
+    if (!read.policies) return;  // the configuration was checked before
+    retention_->set_policies(std::move(read.policies));
+    retention_->set_options(retention_options(config));
+}
+
+void LocalRegistry::note_retention(const engine::RetentionEvent& event) {
+    if (!audit_) return;
+    frontend::AuditEvent line;
+    line.action = event.action;
+    line.principal = event.principal;
+    line.object = event.image;
+    line.reference = event.reference;
+    line.digest = event.digest;
+    line.granted = event.granted;
+    line.rule = event.policy;
+    line.reason = event.reason;
+    if (!event.run.empty()) line.more.emplace_back("run", event.run);
+    if (!audit_->append(line))
+        log_.error("an audit event could not be written", {{"action", event.action}});
+}
+
+// Pulls are written once a minute, and policies run when their time has come.
+Awaitable<void> LocalRegistry::tend_retention(LocalRegistry* self) {
+    constexpr std::int64_t kEveryNs = 60'000'000'000;
+    co_await self->retention_->begin();
+    for (;;) {
+        co_await system_clock().sleep_until(system_clock().steady_ns() + kEveryNs);
+        co_await self->retention_->tick();
+    }
 }
 
 void LocalRegistry::note(std::string_view action, std::string_view reason) {
@@ -328,6 +388,7 @@ void LocalRegistry::stop() {
     const auto executor = reactors_.executors().front();
     outbound_->stop();
     asio::co_spawn(executor, remotes_->stop(), asio::use_future).wait();
+    asio::co_spawn(executor, finish_retention(retention_.get()), asio::use_future).wait();
     asio::co_spawn(executor, stop_store(&embedded_->store()), asio::use_future).wait();
     reactors_.stop();
     server_.reset();
@@ -335,6 +396,7 @@ void LocalRegistry::stop() {
     registry_.reset();
     remotes_.reset();
     outbound_.reset();
+    retention_.reset();
     access_.reset();
     projects_.reset();
     accounts_.reset();

@@ -11,6 +11,7 @@
 #include "engine/access_control.h"
 #include "engine/embedded_store.h"
 #include "engine/registry.h"
+#include "engine/retention.h"
 #include "frontend/audit.h"
 #include "frontend/config.h"
 #include "frontend/server.h"
@@ -38,6 +39,8 @@ public:
     cas::StoreStats stats() const { return embedded_->store().stats(); }
     const cas::Io& io() const noexcept { return *io_; }
 
+    // Policies and switches of a configuration that was read again.
+    void reload_retention(const frontend::Config& config);
     // Of the server itself, in the audit log: a configuration that was read again.
     void note(std::string_view action, std::string_view reason = {});
 
@@ -56,6 +59,8 @@ private:
     // Notes in the store how far the audit log is, so that a cut end is found out.
     static Awaitable<void> note_audit_head(LocalRegistry* self);
     static Awaitable<void> tend(LocalRegistry* self);
+    static Awaitable<void> tend_retention(LocalRegistry* self);
+    void note_retention(const engine::RetentionEvent& event);
     std::vector<frontend::HealthComponent> health() const;
 
     frontend::Config config_;
@@ -70,6 +75,7 @@ private:
     std::unique_ptr<frontend::Outbound> outbound_;
     std::unique_ptr<engine::Remotes> remotes_;
     std::unique_ptr<engine::Registry> registry_;
+    std::unique_ptr<engine::Retention> retention_;
     std::unique_ptr<frontend::AuditLog> audit_;  // null: nothing is recorded
     std::uint64_t noted_seq_ = 0;
     std::uint64_t noted_rounds_ = 0;

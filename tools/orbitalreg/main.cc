@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
     add_robot(app, exit_code);
     add_project(app, exit_code);
     add_repo(app, exit_code);
+    add_retention(app, exit_code);
     add_access(app, exit_code);
     add_keys(app, exit_code);
     add_audit(app, exit_code);

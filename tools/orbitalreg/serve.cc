@@ -59,6 +59,7 @@ void reload(const std::vector<std::string>& files, const frontend::Config& runni
         return;
     }
     log.set_level(loaded.config.log_level);
+    registry.reload_retention(loaded.config);
     const auto& tls = loaded.config.server.tls;
     if (running.server.tls.enabled() && tls.enabled()) {
         // The files may be others under the same names.

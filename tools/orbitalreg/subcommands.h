@@ -20,6 +20,7 @@ void add_token(CLI::App& app, int& exit_code);
 void add_robot(CLI::App& app, int& exit_code);
 void add_project(CLI::App& app, int& exit_code);
 void add_repo(CLI::App& app, int& exit_code);
+void add_retention(CLI::App& app, int& exit_code);
 void add_access(CLI::App& app, int& exit_code);
 void add_keys(CLI::App& app, int& exit_code);
 void add_audit(CLI::App& app, int& exit_code);

@@ -10,6 +10,7 @@
 #include "engine/document_store.h"
 #include "engine/options.h"
 #include "engine/registry_store.h"
+#include "engine/retention_store.h"
 #include "engine/upkeep.h"
 
 #include <cstdint>
@@ -33,6 +34,7 @@ public:
     virtual RegistryStore& registry_store() noexcept = 0;
     virtual DocumentStore& document_store() noexcept = 0;
     virtual Upkeep& upkeep() noexcept = 0;
+    virtual RetentionStore& retention_store() noexcept = 0;
     // For stats and stop().
     virtual cas::Store& store() noexcept = 0;
     // A checksum over the whole catalog, equal for equal states.

@@ -48,4 +48,13 @@ public:
     virtual Answer<std::vector<DocumentWrite>> observe(const ManifestPush& push) = 0;
 };
 
+// PullObserver is told of each manifest that was handed out by GET, once it has been found and admitted.
+class PullObserver {
+public:
+    virtual ~PullObserver() = default;
+    // `image`: where the manifest lies, also where it was asked for under another name.
+    virtual Awaitable<void> pulled(Principal principal, ImageName image, Reference reference,
+                                   Digest digest) = 0;
+};
+
 }  // namespace orbitalreg::engine

@@ -107,6 +107,8 @@ public:
     // Before the first request. Both outlive the Registry.
     void add_gate(Gate& gate);
     void add_observer(ManifestObserver& observer);
+    // At most one. Outlives the Registry.
+    void set_pull_observer(PullObserver& observer);
 
     const RegistryOptions& options() const noexcept;
     // Null: remote repositories are not offered.

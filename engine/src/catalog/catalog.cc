@@ -8,6 +8,17 @@
 
 namespace orbitalreg::engine {
 
+namespace {
+
+constexpr std::size_t kPartsMax = 64;  // indexes inside of one that is pulled
+
+std::uint32_t seconds_of(const cas::FrameContext& frame) noexcept {
+    return static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(frame.store_time_ms / 1000, UINT32_MAX));
+}
+
+}  // namespace
+
 Result<void> Catalog::verify(const cas::CatalogRecordView& record) const noexcept {
     ORB_TRY(decode(record));
     return ok();
@@ -24,7 +35,7 @@ void Catalog::apply(const cas::FrameContext& frame, std::span<const cas::Catalog
     }
 }
 
-void Catalog::apply_record(const cas::FrameContext&, const ManifestPutRecord& record,
+void Catalog::apply_record(const cas::FrameContext& frame, const ManifestPutRecord& record,
                            cas::ReferenceSink& references) {
     const auto manifest = references.find(record.digest);
     // Its blob is in the same group, or was live when the request was checked.
@@ -44,19 +55,20 @@ void Catalog::apply_record(const cas::FrameContext&, const ManifestPutRecord& re
         }
     }
     manifests_.arrive(*manifest, record.digest, references);
-    images_.put_manifest(image, *manifest, described, record.subject, record.tags);
+    images_.put_manifest(image, *manifest, described, record.subject, record.tags,
+                         seconds_of(frame));
 }
 
-void Catalog::apply_record(const cas::FrameContext&, const TagSetRecord& record,
+void Catalog::apply_record(const cas::FrameContext& frame, const TagSetRecord& record,
                            cas::ReferenceSink& references) {
     if (const auto manifest = references.find(record.digest)) {
-        images_.set_tag(record.image.text(), record.tag.text(), *manifest);
+        images_.set_tag(record.image.text(), record.tag.text(), *manifest, seconds_of(frame));
     }
 }
 
-void Catalog::apply_record(const cas::FrameContext&, const TagDeleteRecord& record,
+void Catalog::apply_record(const cas::FrameContext& frame, const TagDeleteRecord& record,
                            cas::ReferenceSink&) {
-    images_.remove_tag(record.image.text(), record.tag.text());
+    images_.remove_tag(record.image.text(), record.tag.text(), seconds_of(frame));
 }
 
 void Catalog::apply_record(const cas::FrameContext&, const ManifestDeleteRecord& record,
@@ -98,6 +110,41 @@ void Catalog::apply_record(const cas::FrameContext& frame, const DocumentDeleteR
                            cas::ReferenceSink&) {
     documents_.remove(record.name, frame.store_time_ms);
     tell_watchers(record.name);
+}
+
+// The first one begins the history of pulls, also where it holds none.
+void Catalog::apply_record(const cas::FrameContext& frame, const PullTimesRecord& record,
+                           cas::ReferenceSink& references) {
+    const auto now_s = seconds_of(frame);
+    images_.begin_history(now_s);
+    if (ORB_PLANTED(pull_times_lost_at_flush)) return;
+    for (const auto& [image, pulls] : record.images) {
+        for (const auto& pull : pulls) {
+            const auto manifest = references.find(pull.digest);
+            if (manifest) note_pull(image, pull, *manifest, std::min(pull.pulled_s, now_s));
+        }
+    }
+}
+
+// A pull of an index counts for its children, one of a child by its digest for every index that has it.
+void Catalog::note_pull(const ImageName& image, const PullNote& pull, cas::BlobId manifest,
+                        std::uint32_t pulled_s) {
+    const auto& name = image.text();
+    const auto* tag = pull.tag ? &pull.tag->text() : nullptr;
+    const auto kind = images_.note_pull(name, manifest, tag, pulled_s);
+    if (!kind) return;
+    if (tag == nullptr) {
+        for (const auto user : manifests_.users(manifest, SIZE_MAX))
+            images_.note_pull(name, user, nullptr, pulled_s);
+    }
+    if (!is_index(*kind)) return;
+    std::vector<cas::BlobId> parts{manifest};
+    for (std::size_t i = 0; i < parts.size() && parts.size() < kPartsMax; ++i) {
+        for (const auto child : manifests_.children(parts[i])) {
+            const auto of_child = images_.note_pull(name, child, nullptr, pulled_s);
+            if (of_child && is_index(*of_child)) parts.push_back(child);
+        }
+    }
 }
 
 void Catalog::forget(cas::BlobId blob, const Digest&) noexcept {

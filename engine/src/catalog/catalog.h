@@ -51,6 +51,8 @@ public:
 
     // --- look-ups ---
     const ImageTable& images() const noexcept { return images_; }
+    // For a rebuild.
+    ImageTable& images() noexcept { return images_; }
     const ManifestTable& manifests() const noexcept { return manifests_; }
     const DocumentTable& documents() const noexcept { return documents_; }
     std::optional<RepositoryObject> find_repository(const RepositoryName& name) const;
@@ -102,6 +104,10 @@ private:
                       cas::ReferenceSink& references);
     void apply_record(const cas::FrameContext& frame, const DocumentDeleteRecord& record,
                       cas::ReferenceSink& references);
+    void apply_record(const cas::FrameContext& frame, const PullTimesRecord& record,
+                      cas::ReferenceSink& references);
+    void note_pull(const ImageName& image, const PullNote& pull, cas::BlobId manifest,
+                   std::uint32_t pulled_s);
     void tell_watchers(const std::string& name);
 
     ManifestTable manifests_;

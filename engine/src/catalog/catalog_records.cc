@@ -128,6 +128,23 @@ Offset<schema::DocumentDelete> build(FlatBufferBuilder& b, const DocumentDeleteR
     return schema::CreateDocumentDelete(b, name, &request);
 }
 
+Offset<schema::PullTimes> build(FlatBufferBuilder& b, const PullTimesRecord& r) {
+    std::vector<Offset<schema::ImagePulls>> images;
+    for (const auto& [image, pulls] : r.images) {
+        std::vector<Offset<schema::Pull>> made;
+        for (const auto& pull : pulls) {
+            const auto tag = pull.tag ? b.CreateString(pull.tag->text()) : 0;
+            const auto digest = to_value(pull.digest);
+            made.push_back(schema::CreatePull(b, &digest, tag, pull.pulled_s));
+        }
+        const auto name = b.CreateString(image.text());
+        images.push_back(schema::CreateImagePulls(b, name, b.CreateVector(made)));
+    }
+    const auto images_at = images.empty() ? 0 : b.CreateVector(images);
+    const auto request = to_value(r.request);
+    return schema::CreatePullTimes(b, images_at, &request);
+}
+
 // --- decoding: nothing where something is outside its grammar ---
 
 struct ImageAndDigest {
@@ -247,12 +264,39 @@ std::optional<CatalogChange> read(const schema::DocumentDelete& t) {
     return DocumentDeleteRecord{std::string{text_from(t.name())}, request_from(t.request())};
 }
 
+std::optional<PullNote> read_pull(const schema::Pull& t) {
+    const auto digest = from_value(*t.digest());
+    if (!digest || t.pulled_s() == 0) return std::nullopt;
+    if (t.tag() == nullptr) return PullNote{*digest, {}, t.pulled_s()};
+    auto tag = Tag::parse(text_from(t.tag()));
+    if (!tag) return std::nullopt;
+    return PullNote{*digest, std::move(tag).value(), t.pulled_s()};
+}
+
+std::optional<CatalogChange> read(const schema::PullTimes& t) {
+    PullTimesRecord r;
+    r.request = request_from(t.request());
+    if (t.images() == nullptr) return r;
+    for (const auto* of_image : *t.images()) {
+        auto image = ImageName::parse(text_from(of_image->image()));
+        if (!image) return std::nullopt;
+        auto& pulls = r.images.emplace_back(std::move(image).value()).pulls;
+        if (of_image->pulls() == nullptr) continue;
+        for (const auto* each : *of_image->pulls()) {
+            auto pull = read_pull(*each);
+            if (!pull) return std::nullopt;
+            pulls.push_back(std::move(*pull));
+        }
+    }
+    return r;
+}
+
 template <class Table>
 std::optional<CatalogChange> verify_and_read(ByteView body) {
     const auto* data = reinterpret_cast<const std::uint8_t*>(body.data());
     constexpr flatbuffers::uoffset_t kDepthMax = 8;
     constexpr flatbuffers::uoffset_t kTablesMax =
-        20'000;  // annotations are the only tables inside a table
+        20'000;  // annotations and pulls are the only tables inside a table
     flatbuffers::Verifier verifier{data, body.size(), kDepthMax, kTablesMax};
     if (!verifier.VerifyBuffer<Table>(nullptr)) return std::nullopt;
     return read(*flatbuffers::GetRoot<Table>(data));
@@ -278,6 +322,8 @@ std::optional<CatalogChange> decode_type(RecordType type, ByteView body) {
             return verify_and_read<schema::DocumentPut>(body);
         case RecordType::document_delete:
             return verify_and_read<schema::DocumentDelete>(body);
+        case RecordType::pull_times:
+            return verify_and_read<schema::PullTimes>(body);
     }
     return std::nullopt;
 }
@@ -309,6 +355,8 @@ std::string_view to_string(RecordType type) noexcept {
             return "document_put";
         case RecordType::document_delete:
             return "document_delete";
+        case RecordType::pull_times:
+            return "pull_times";
     }
     return "unknown";
 }

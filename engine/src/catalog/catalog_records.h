@@ -11,6 +11,7 @@
 #include "engine/options.h"
 #include "engine/registry_store.h"
 #include "engine/request_id.h"
+#include "engine/retention_store.h"
 
 #include <cstdint>
 #include <optional>
@@ -31,6 +32,7 @@ enum class RecordType : std::uint16_t {
     repository_put = 7,
     document_put = 8,
     document_delete = 9,
+    pull_times = 10,
 };
 
 struct RecordEdge {
@@ -119,9 +121,18 @@ struct DocumentDeleteRecord {
     friend bool operator==(const DocumentDeleteRecord&, const DocumentDeleteRecord&) = default;
 };
 
-using CatalogChange = std::variant<ManifestPutRecord, TagSetRecord, TagDeleteRecord,
-                                   ManifestDeleteRecord, LinkAddRecord, LinkDeleteRecord,
-                                   RepositoryPutRecord, DocumentPutRecord, DocumentDeleteRecord>;
+// Last pulls, many at once. Of an index they count for its children, and the other way round.
+struct PullTimesRecord {
+    std::vector<ImagePulls> images;
+    RequestId request;
+
+    friend bool operator==(const PullTimesRecord&, const PullTimesRecord&) = default;
+};
+
+using CatalogChange =
+    std::variant<ManifestPutRecord, TagSetRecord, TagDeleteRecord, ManifestDeleteRecord,
+                 LinkAddRecord, LinkDeleteRecord, RepositoryPutRecord, DocumentPutRecord,
+                 DocumentDeleteRecord, PullTimesRecord>;
 
 cas::CatalogRecord encode(const CatalogChange& change);
 // cas::Errc::catalog_unreadable.

@@ -39,6 +39,8 @@ std::string_view noun_of(std::uint16_t table) noexcept {
             return "repositories";
         case TableNumber::awaited_children:
             return "content that manifests await";
+        case TableNumber::times:
+            return "times of pushes and pulls";
     }
     return "unknown rows";
 }
@@ -71,6 +73,9 @@ void CatalogSalvageOfRows::add(std::uint16_t table, ByteView row) {
             break;
         case TableNumber::awaited_children:
             restored = add_awaited(row);
+            break;
+        case TableNumber::times:
+            restored = add_times(row);
             break;
     }
     counts_[table].add(restored);
@@ -256,6 +261,22 @@ bool CatalogSalvageOfRows::add_awaited(ByteView row) {
     if (!digest || !fields.done()) return false;
     awaiting_.insert(*digest);
     return true;
+}
+
+bool CatalogSalvageOfRows::add_times(ByteView bytes) {
+    const auto row = ImageTable::read_times_row(bytes);
+    if (!row) return false;
+    auto& images = catalog_.images();
+    if (row->image == 0) {
+        images.begin_history(row->history_s);
+        return true;
+    }
+    const auto* image = name_of(row->image);
+    if (image == nullptr) return false;
+    if (row->manifest == 0) return images.restore_times(image->text(), row->tag, row->of_tag);
+    const auto digest = digest_of(row->manifest);
+    const auto blob = digest ? blobs_.references().find(*digest) : std::nullopt;
+    return blob && images.restore_times(image->text(), *blob, row->of_manifest);
 }
 
 // --- what held manifests imply ---

@@ -8,6 +8,7 @@
 //   held row              the manifest under an image name, with its place among the referrers
 //   tag row               the tag; the manifest too, where only the held row is missing
 //   link row              the link
+//   times row             when the manifest or tag was pushed and pulled; lost where they are lost
 //   nothing               what a held manifest refers to is linked under its image name, and where rows are missing a
 //                         held index's children are held there: without that neither could have been pushed, and
 //                         neither goes before the manifest does
@@ -56,6 +57,7 @@ private:
     bool add_document(ByteView row);
     bool add_repository(ByteView row);
     bool add_awaited(ByteView row);
+    bool add_times(ByteView row);
 
     const ImageName* name_of(std::uint32_t number) const;
     std::optional<Digest> digest_of(std::uint32_t blob) const;

@@ -69,6 +69,20 @@ json::object describe(const DocumentPutRecord& r) {
 
 json::object describe(const DocumentDeleteRecord& r) { return {{"name", r.name}}; }
 
+json::object describe(const PullTimesRecord& r) {
+    json::array images;
+    for (const auto& [image, pulls] : r.images) {
+        json::array described;
+        for (const auto& pull : pulls) {
+            json::object o{{"digest", pull.digest.to_string()}, {"pulled_s", pull.pulled_s}};
+            if (pull.tag) o["tag"] = pull.tag->text();
+            described.push_back(std::move(o));
+        }
+        images.push_back(json::object{{"image", image.text()}, {"pulls", std::move(described)}});
+    }
+    return {{"images", std::move(images)}};
+}
+
 }  // namespace
 
 std::string describe_record(const cas::CatalogRecordView& record) {

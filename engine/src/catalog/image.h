@@ -23,7 +23,7 @@ struct ImageTable::Image {
     boost::unordered_flat_set<std::uint32_t> links;
     // In the order of ids, which is that of a checkpoint's rows.
     std::map<std::uint32_t, ManifestEntry> manifests;
-    std::map<std::string, std::uint32_t, std::less<>> tags;
+    std::map<std::string, TagEntry, std::less<>> tags;
     std::map<Digest, std::map<Digest, Referrer>>
         referrers;  // by subject, then by the referrer itself
     std::map<std::uint32_t, std::pair<Digest, Digest>>

@@ -139,7 +139,7 @@ Result<void> ImageTable::HeldRows::load(ByteView row) const {
     if (!held.empty() && held.rbegin()->first >= manifest.value) return fail(kBadRow);
     if (!table->manifest_table_.load_holder(manifest)) return fail(kBadRow);
     if (held.empty()) table->list(image->name);
-    held.emplace_hint(held.end(), manifest.value, ManifestEntry{described.kind, 0});
+    held.emplace_hint(held.end(), manifest.value, ManifestEntry{described.kind, 0, {}});
     table->note_referrer(*image, manifest, described, subject);
     table->manifest_count_.fetch_add(1, std::memory_order_relaxed);
     return ok();
@@ -179,7 +179,7 @@ void ImageTable::TagRows::encode(const TagKey& key, std::vector<std::byte>& row)
     if (image == nullptr) return;
     const auto tag = image->tags.find(key.second);
     if (tag == image->tags.end()) return;
-    FieldWriter{row}.number(key.first).number(tag->second).bytes(as_bytes(tag->first));
+    FieldWriter{row}.number(key.first).number(tag->second.manifest).bytes(as_bytes(tag->first));
 }
 
 Result<void> ImageTable::TagRows::load(ByteView row) const {
@@ -192,7 +192,7 @@ Result<void> ImageTable::TagRows::load(ByteView row) const {
     if (entry == image->manifests.end()) return fail(kBadRow);
     auto& tags = image->tags;
     if (!tags.empty() && tags.rbegin()->first >= tag.value().text()) return fail(kBadRow);
-    tags.emplace_hint(tags.end(), tag.value().text(), manifest);
+    tags.emplace_hint(tags.end(), tag.value().text(), TagEntry{manifest, {}});
     ++entry->second.tag_count;
     table->tag_count_.fetch_add(1, std::memory_order_relaxed);
     return ok();
@@ -232,9 +232,7 @@ Result<void> ImageTable::LinkRows::load(ByteView row) const {
     return ok();
 }
 
-// The last of an image name's rows.
 Result<void> ImageTable::LinkRows::loaded() const {
-    table->written_numbers_ = {};
     for (const auto* image : table->by_number_) {
         if (image != nullptr && image->links.empty() && image->manifests.empty())
             return fail(kBadRow);

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "base/planted_bug.h"
 #include "catalog/image.h"
 
 #include <algorithm>
@@ -36,6 +37,11 @@ std::uint64_t checksum_of(const Referrer& referrer) noexcept {
         sum = mix64(sum, checksum64(as_bytes(value)));
     }
     return sum;
+}
+
+std::uint64_t checksum_of(const ManifestTimes& times) noexcept {
+    const auto first = mix64(times.pushed_s, times.put_s);
+    return mix64(first, mix64(times.untagged_s, mix64(times.pulled_s, times.pulled_by_digest_s)));
 }
 
 }  // namespace
@@ -84,6 +90,7 @@ void ImageTable::drop_if_empty(Shard& shard, Image& image) {
 void ImageTable::before_change_of(const Image& image, std::uint32_t manifest) {
     held_rows_.before_change({image.number, manifest});
     recounted_rows_.before_change({image.number, manifest});
+    before_times_of(image, manifest);
 }
 
 void ImageTable::list(const std::string& name) {
@@ -158,7 +165,7 @@ std::vector<ImageTable::Holder> ImageTable::holders(cas::BlobId manifest,
             }
             const auto tag = std::find_if(
                 image->tags.begin(), image->tags.end(),
-                [manifest](const auto& each) { return each.second == manifest.value; });
+                [manifest](const auto& each) { return each.second.manifest == manifest.value; });
             if (tag != image->tags.end() && tagged.size() < count_max)
                 tagged.push_back({name, tag->first});
         }
@@ -185,7 +192,7 @@ std::vector<std::string> ImageTable::owners(cas::BlobId blob, std::uint32_t coun
 
 bool ImageTable::put_manifest(std::string_view name, cas::BlobId manifest,
                               const Referrer& described, const std::optional<Digest>& subject,
-                              const std::vector<Tag>& tags) {
+                              const std::vector<Tag>& tags, std::uint32_t now_s) {
     auto& shard = shard_of(name);
     std::unique_lock lock{shard.mutex};
     auto& image = obtain(shard, name);
@@ -193,8 +200,10 @@ bool ImageTable::put_manifest(std::string_view name, cas::BlobId manifest,
     before_change_of(image, manifest.value);
     const auto [entry, inserted] = image.manifests.try_emplace(manifest.value);
     entry->second.kind = described.kind;
+    entry->second.times.put_s = now_s;
+    if (inserted) entry->second.times.pushed_s = now_s;
     note_referrer(image, manifest, described, subject);
-    for (const auto& tag : tags) point_tag(image, tag.text(), manifest);
+    for (const auto& tag : tags) point_tag(image, tag.text(), manifest, now_s);
     if (inserted) manifest_count_.fetch_add(1, std::memory_order_relaxed);
     if (first) list(image.name);
     return inserted;
@@ -209,11 +218,11 @@ bool ImageTable::remove_manifest(std::string_view name, cas::BlobId manifest) {
     if (entry == image->manifests.end()) return false;
     auto tags_left = entry->second.tag_count;
     for (auto tag = image->tags.begin(); tags_left > 0 && tag != image->tags.end();) {
-        if (tag->second != manifest.value) {
+        if (tag->second.manifest != manifest.value) {
             ++tag;
             continue;
         }
-        tag_rows_.before_change({image->number, tag->first});
+        before_change_of_tag(*image, tag->first);
         tag = image->tags.erase(tag);
         tag_count_.fetch_sub(1, std::memory_order_relaxed);
         --tags_left;
@@ -227,35 +236,54 @@ bool ImageTable::remove_manifest(std::string_view name, cas::BlobId manifest) {
     return true;
 }
 
-void ImageTable::point_tag(Image& image, const std::string& tag, cas::BlobId manifest) {
-    tag_rows_.before_change({image.number, tag});
-    const auto [place, inserted] = image.tags.try_emplace(tag, manifest.value);
+void ImageTable::point_tag(Image& image, const std::string& tag, cas::BlobId manifest,
+                           std::uint32_t now_s) {
+    before_change_of_tag(image, tag);
+    const auto [place, inserted] = image.tags.try_emplace(tag);
+    auto& entry = place->second;
     if (inserted) {
         tag_count_.fetch_add(1, std::memory_order_relaxed);
     } else {
-        --image.manifests.at(place->second).tag_count;
-        place->second = manifest.value;
+        entry.times.pulled_s = entry.times.pulled_with(image.manifests.at(entry.manifest).times);
+        // Not a tag that is set again: its manifest was never without one.
+        if (entry.manifest != manifest.value) release_tag(image, entry.manifest, now_s);
     }
-    ++image.manifests.at(manifest.value).tag_count;
+    const bool moved = inserted || entry.manifest != manifest.value;
+    entry.manifest = manifest.value;
+    entry.times.pushed_s = now_s;
+    if (!moved) return;
+    before_times_of(image, manifest.value);
+    auto& held = image.manifests.at(manifest.value);
+    ++held.tag_count;
+    held.times.untagged_s = 0;
 }
 
-void ImageTable::set_tag(std::string_view name, const std::string& tag, cas::BlobId manifest) {
+// A tag no longer points at the manifest.
+void ImageTable::release_tag(Image& image, std::uint32_t manifest, std::uint32_t now_s) {
+    before_times_of(image, manifest);
+    auto& held = image.manifests.at(manifest);
+    if (--held.tag_count > 0 || ORB_PLANTED(untagged_at_forgotten)) return;
+    held.times.untagged_s = now_s;
+}
+
+void ImageTable::set_tag(std::string_view name, const std::string& tag, cas::BlobId manifest,
+                         std::uint32_t now_s) {
     auto& shard = shard_of(name);
     std::unique_lock lock{shard.mutex};
     auto* image = shard.find(name);
     if (image == nullptr || !image->manifests.contains(manifest.value)) return;
-    point_tag(*image, tag, manifest);
+    point_tag(*image, tag, manifest, now_s);
 }
 
-void ImageTable::remove_tag(std::string_view name, const std::string& tag) {
+void ImageTable::remove_tag(std::string_view name, const std::string& tag, std::uint32_t now_s) {
     auto& shard = shard_of(name);
     std::unique_lock lock{shard.mutex};
     auto* image = shard.find(name);
     if (image == nullptr) return;
     const auto place = image->tags.find(tag);
     if (place == image->tags.end()) return;
-    tag_rows_.before_change({image->number, tag});
-    --image->manifests.at(place->second).tag_count;
+    before_change_of_tag(*image, tag);
+    release_tag(*image, place->second.manifest, now_s);
     image->tags.erase(place);
     tag_count_.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -287,7 +315,7 @@ std::optional<cas::BlobId> ImageTable::find_tag(std::string_view name,
     if (image == nullptr) return std::nullopt;
     const auto place = image->tags.find(tag);
     if (place == image->tags.end()) return std::nullopt;
-    return cas::BlobId{place->second};
+    return cas::BlobId{place->second.manifest};
 }
 
 std::vector<cas::BlobId> ImageTable::manifests(std::string_view name) const {
@@ -416,17 +444,20 @@ void ImageTable::count(RegistryStoreStats& stats) const {
 }
 
 std::uint64_t ImageTable::fingerprint() const {
-    std::uint64_t sum = 0;  // in any order of the parts
+    std::uint64_t sum = history_since_s();  // in any order of the parts
     for (const auto& shard : *shards_) {
         std::shared_lock lock{shard.mutex};
         for (const auto& [name, image] : shard.images) {
             const auto seed = checksum64(as_bytes(name));
             for (const auto id : image->links) sum += mix64(seed + 1, id);
             for (const auto& [id, entry] : image->manifests) {
-                sum += mix64(mix64(seed + 2, id), static_cast<std::uint64_t>(entry.kind));
+                sum += mix64(mix64(mix64(seed + 2, id), static_cast<std::uint64_t>(entry.kind)),
+                             checksum_of(entry.times));
             }
-            for (const auto& [tag, id] : image->tags)
-                sum += mix64(checksum64(as_bytes(tag), seed + 3), id);
+            for (const auto& [tag, entry] : image->tags) {
+                sum += mix64(mix64(checksum64(as_bytes(tag), seed + 3), entry.manifest),
+                             mix64(entry.times.pushed_s, entry.times.pulled_s));
+            }
             for (const auto& [subject, referrers] : image->referrers) {
                 const auto of_subject = checksum64(subject.hash(), seed + 4);
                 for (const auto& [digest, referrer] : referrers)
@@ -442,7 +473,7 @@ std::uint64_t ImageTable::memory_bytes() const {
     constexpr std::uint64_t kImageBytes =
         sizeof(Image) + 160;                 // with its name, twice, and its slot
     constexpr std::uint64_t kLinkBytes = 8;  // in a set that is two thirds full
-    constexpr std::uint64_t kManifestBytes = 64;
+    constexpr std::uint64_t kManifestBytes = 80;
     constexpr std::uint64_t kTagBytes = 96;
     std::shared_lock lock{owners_mutex_};
     const std::uint64_t images = by_number_.size() - 1 - free_numbers_.size();
@@ -460,8 +491,10 @@ void ImageTable::check_invariants() const {
             ORB_ASSERT(!image->links.empty() || !image->manifests.empty());  // I2
             ORB_ASSERT(by_number_[image->number] == image.get());
             links += image->links.size();
-            for (const auto& [tag, id] : image->tags)
-                ORB_ASSERT(image->manifests.contains(id));  // I1
+            for (const auto& [tag, entry] : image->tags)
+                ORB_ASSERT(image->manifests.contains(entry.manifest));  // I1
+            for (const auto& [id, entry] : image->manifests)
+                ORB_ASSERT(entry.tag_count == 0 || entry.times.untagged_s == 0);  // I4
             for (const auto id : image->links) {
                 ORB_ASSERT(owners_.of(cas::BlobId{id}).contains(image->number));  // I3
             }

@@ -136,6 +136,15 @@ std::size_t ManifestTable::size() const {
     return rows_.size();
 }
 
+std::vector<cas::BlobId> ManifestTable::children(cas::BlobId manifest) const {
+    std::shared_lock lock{mutex_};
+    std::vector<cas::BlobId> found;
+    const auto row = rows_.find(manifest.value);
+    if (row == rows_.end()) return found;
+    for (const auto child : row->second.children) found.push_back(cas::BlobId{child});
+    return found;
+}
+
 void ManifestTable::visit_children(const std::function<void(cas::BlobId)>& edge) const {
     std::shared_lock lock{mutex_};
     for (const auto& [id, row] : rows_) {

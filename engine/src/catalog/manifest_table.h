@@ -79,6 +79,8 @@ public:
     std::vector<cas::BlobId> users(cas::BlobId blob, std::size_t count_max) const;
     std::size_t size() const;
     bool awaits(cas::BlobId manifest, const Digest& child) const;
+    // What it refers to, by id.
+    std::vector<cas::BlobId> children(cas::BlobId manifest) const;
 
     // Calls `edge` for each strong edge.
     void visit_children(const std::function<void(cas::BlobId)>& edge) const;

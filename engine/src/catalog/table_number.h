@@ -17,6 +17,7 @@ enum class TableNumber : std::uint16_t {
     documents = 69,
     repositories = 70,
     awaited_children = 71,
+    times = 72,
 };
 constexpr std::uint16_t number_of(TableNumber table) noexcept {
     return static_cast<std::uint16_t>(table);

@@ -4,6 +4,7 @@
 #include "catalog/catalog.h"
 #include "embedded/embedded_document_store.h"
 #include "embedded/embedded_registry_store.h"
+#include "embedded/embedded_retention_store.h"
 #include "embedded/embedded_upkeep.h"
 
 namespace orbitalreg::engine {
@@ -22,12 +23,15 @@ public:
             std::make_unique<EmbeddedRegistryStore>(*store_, catalog_, limits_, inline_size);
         document_store_ = std::make_unique<EmbeddedDocumentStore>(*store_, catalog_, limits_);
         upkeep_ = std::make_unique<EmbeddedUpkeep>(*store_, catalog_, *registry_store_, background);
+        retention_store_ =
+            std::make_unique<EmbeddedRetentionStore>(*store_, catalog_, limits_, background);
         return ok();
     }
 
     RegistryStore& registry_store() noexcept override { return *registry_store_; }
     DocumentStore& document_store() noexcept override { return *document_store_; }
     Upkeep& upkeep() noexcept override { return *upkeep_; }
+    RetentionStore& retention_store() noexcept override { return *retention_store_; }
     cas::Store& store() noexcept override { return *store_; }
     std::uint64_t catalog_fingerprint() const override { return catalog_.fingerprint(); }
 
@@ -39,6 +43,7 @@ private:
     std::unique_ptr<EmbeddedRegistryStore> registry_store_;
     std::unique_ptr<EmbeddedDocumentStore> document_store_;
     std::unique_ptr<EmbeddedUpkeep> upkeep_;
+    std::unique_ptr<EmbeddedRetentionStore> retention_store_;
 };
 
 }  // namespace

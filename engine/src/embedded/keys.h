@@ -12,7 +12,14 @@
 
 namespace orbitalreg::engine {
 
-enum class KeyKind : std::uint64_t { repository = 1, image_digest, image_tag, request, document };
+enum class KeyKind : std::uint64_t {
+    repository = 1,
+    image_digest,
+    image_tag,
+    request,
+    document,
+    image_pulls
+};
 
 inline std::uint64_t key_of(KeyKind kind, std::string_view text, std::uint64_t more = 0) noexcept {
     return mix64(checksum64(as_bytes(text), static_cast<std::uint64_t>(kind)), more);
@@ -32,6 +39,11 @@ inline std::uint64_t image_digest_key(const ImageName& image, const Digest& dige
 
 inline std::uint64_t image_tag_key(const ImageName& image, const Tag& tag) noexcept {
     return key_of(KeyKind::image_tag, image.text(), checksum64(as_bytes(tag.text())));
+}
+
+// Of the times of pulls under an image name: what notes them, exclusive; what judges by them, shared.
+inline std::uint64_t image_pulls_key(const ImageName& image) noexcept {
+    return key_of(KeyKind::image_pulls, image.text());
 }
 
 inline std::uint64_t request_key(const RequestId& id) noexcept {

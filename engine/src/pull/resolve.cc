@@ -97,9 +97,13 @@ Awaitable<Answer<OpenedManifest>> Registry::open_manifest(Principal principal, I
         if (!admitted) co_return refuse(admitted.error());
         auto content =
             co_await rooms_->store.read_manifest(located.value().image, found.info.digest);
-        if (content)
+        if (content) {
+            if (rooms_->pull_observer != nullptr)
+                co_await rooms_->pull_observer->pulled(principal, located.value().image, reference,
+                                                       found.info.digest);
             co_return OpenedManifest{found.info, std::move(found.source),
                                      std::move(content).value()};
+        }
         const bool moved = std::holds_alternative<Tag>(reference) &&
                            content.error().code == Errc::manifest_unknown;
         if (!moved || follow == kFollowMax) co_return refuse(content.error());

@@ -25,6 +25,8 @@ void Registry::add_gate(Gate& gate) { rooms_->gates.push_back(&gate); }
 
 void Registry::add_observer(ManifestObserver& observer) { rooms_->observers.push_back(&observer); }
 
+void Registry::set_pull_observer(PullObserver& observer) { rooms_->pull_observer = &observer; }
+
 const RegistryOptions& Registry::options() const noexcept { return rooms_->options; }
 
 const Remotes* Registry::remotes() const noexcept { return rooms_->remotes; }

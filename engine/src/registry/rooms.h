@@ -38,6 +38,7 @@ struct Registry::Rooms {
     RunningUploads running{held};
     std::vector<Gate*> gates;
     std::vector<ManifestObserver*> observers;
+    PullObserver* pull_observer = nullptr;
 
     const RegistryLimits& limits() const noexcept { return options.limits; }
     RequestId new_request() noexcept { return RequestId::make(random); }

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "engine/options.h"
+#include "engine/retention_policy.h"
 #include "frontend/oidc.h"
 #include "frontend/options.h"
 
@@ -108,6 +109,17 @@ struct GcConfig {
     friend bool operator==(const GcConfig&, const GcConfig&) = default;
 };
 
+// What a reload changes as a whole.
+struct RetentionConfig {
+    bool enabled = true;
+    std::chrono::milliseconds max_clock_jump{30 * 24 * 3'600'000LL};
+    std::uint32_t trash_hours = 0;  // 0: as long as gc.grace
+    std::vector<std::string> files;
+    // The texts in which policies stand: of each file, and of the configuration itself.
+    std::vector<engine::PolicyText> inline_policies;
+    std::vector<engine::PolicyText> texts;
+};
+
 struct Config {
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::json;
@@ -120,6 +132,7 @@ struct Config {
     ScrubConfig scrub;
     CompactionConfig compaction;
     GcConfig gc;
+    RetentionConfig retention;
     AuditOptions audit;
     // Where nothing is said: as here with auth.mode none, and neither with tokens.
     bool auto_create_projects = true;

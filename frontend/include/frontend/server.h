@@ -24,6 +24,7 @@
 namespace orbitalreg::engine {
 class AccessControl;
 class Registry;
+class Retention;
 class Upkeep;
 }  // namespace orbitalreg::engine
 
@@ -52,7 +53,8 @@ struct ServerEnvironment {
     std::function<std::vector<HealthComponent>()> health;
     // For what may block: queries of the audit log.
     asio::any_io_executor background;
-    AuditLog* audit = nullptr;  // null: nothing is recorded
+    AuditLog* audit = nullptr;               // null: nothing is recorded
+    engine::Retention* retention = nullptr;  // null: not offered
 };
 
 class Server {

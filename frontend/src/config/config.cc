@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t kFileBytesMax = 4_MiB;
 constexpr std::size_t kExternalUrlSizeMax = 255;
+constexpr std::string_view kPoliciesPath = "retention.policies";
 constexpr std::string_view kEnvironmentPrefix = "ORBITALREG_";
 // No settings: subcommands that ask a server read them.
 constexpr std::array<std::string_view, 2> kVariablesOfClients{"ORBITALREG_CA", "ORBITALREG_SERVER"};
@@ -86,6 +87,7 @@ private:
 
     LoadedConfig& loaded_;
     std::string file_;
+    std::string_view text_;
 };
 
 std::optional<std::string> apply(const Key& key, Config& config, const std::string& text) {
@@ -130,6 +132,10 @@ void ConfigReader::read_entry(const YAML::Node& key_node, const YAML::Node& valu
         read_projects(value);
     } else if (path == "oidc") {
         read_oidc_section(value, file_, loaded_);
+    } else if (path == kPoliciesPath) {
+        // Read with its own rules, once all is known; a later file's list replaces it.
+        loaded_.config.retention.inline_policies = {
+            {file_, std::string{text_}, std::string{kPoliciesPath}}};
     } else if (const Key* key = find_key(path)) {
         read_value(*key, value);
     } else if (is_section(path)) {
@@ -265,6 +271,7 @@ void ConfigReader::read_projects(const YAML::Node& list) {
 }
 
 void ConfigReader::read_text(std::string_view text) {
+    text_ = text;
     try {
         if (holds_several_documents(std::string{text})) {
             loaded_.errors.push_back({file_, 0, {}, "holds more than one document"});
@@ -315,9 +322,35 @@ void choose_defaults(Config& config) {
     if (!config.default_project_said) config.default_project.clear();
 }
 
+// Policies of retention: those in the configuration, then those of its files.
+void read_policies(LoadedConfig& loaded) {
+    auto& retention = loaded.config.retention;
+    retention.texts = retention.inline_policies;
+    for (const auto& file : retention.files) {
+        std::ifstream in{file, std::ios::binary};
+        std::string text(std::istreambuf_iterator<char>{in}, {});
+        if (!in) {
+            loaded.errors.push_back({file, 0, "retention.files",
+                                     "cannot be read: is it there, and may this user read it?"});
+            continue;
+        }
+        retention.texts.push_back({file, std::move(text), {}});
+    }
+    const auto read = engine::read_retention_policies(retention.texts);
+    for (const auto& error : read.errors)
+        loaded.errors.push_back({error.file, error.line, error.path, error.message});
+    const auto trash = std::chrono::hours{retention.trash_hours};
+    if (trash > loaded.config.gc.grace) {
+        loaded.errors.push_back(
+            {"", 0, "retention.trash_hours",
+             "is longer than gc.grace, after which there is nothing to restore"});
+    }
+}
+
 // What no single key can be wrong about.
 void check_whole(LoadedConfig& loaded) {
     choose_defaults(loaded.config);
+    read_policies(loaded);
     const auto& server = loaded.config.server;
     if (server.address == server.admin_address && !server.address.ends_with(":0")) {
         loaded.errors.push_back({"", 0, "admin.addr", "is the same as http.addr"});

@@ -264,6 +264,11 @@ Trouble apply_default_project(Config& config, std::string_view text) {
     return std::nullopt;
 }
 
+Trouble apply_retention_files(Config& config, std::string_view text) {
+    const auto valid = [](std::string_view value) { return !value.empty(); };
+    return set_list(config.retention.files, text, valid, "the name of a file");
+}
+
 constexpr Key to_come(std::string_view path, std::string_view fallback) noexcept {
     return {path, nullptr, fallback};
 }
@@ -300,6 +305,11 @@ constexpr auto kKeys = std::to_array<Key>({
     ORB_KEY("gc.paused", set_bool(config.gc.paused, text)),
     ORB_KEY("gc.damaged_keep", set_duration(config.gc.damaged_keep, text, milliseconds{0})),
     to_come("gc.scrub_on_delete", "false"),
+    ORB_KEY("retention.enabled", set_bool(config.retention.enabled, text)),
+    ORB_KEY("retention.max_clock_jump",
+            set_duration(config.retention.max_clock_jump, text, milliseconds{3'600'000})),
+    ORB_KEY("retention.trash_hours", set_number(config.retention.trash_hours, text, 1, 168)),
+    {"retention.files", apply_retention_files, {}, true},
     ORB_KEY("compaction.interval", set_duration(config.compaction.interval, text, milliseconds{0})),
     ORB_KEY("compaction.rate", set_size(config.compaction.rate_bytes, text, 0, 1ULL << 40)),
     ORB_KEY("scrub.rate", set_size(config.scrub.rate_bytes, text, 0, 1ULL << 40)),
@@ -387,9 +397,8 @@ constexpr auto kKeys = std::to_array<Key>({
 
 #undef ORB_KEY
 
-constexpr std::array<std::string_view, 6> kSectionsToCome{
-    "retention", "detection", "scanner", "sigstore_trust_roots", "sigstore_trust_policies",
-    "cluster"};
+constexpr std::array<std::string_view, 5> kSectionsToCome{
+    "detection", "scanner", "sigstore_trust_roots", "sigstore_trust_policies", "cluster"};
 
 }  // namespace
 

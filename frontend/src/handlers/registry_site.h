@@ -25,6 +25,7 @@ public:
 
     // Before the first request. Outlives it.
     void record_in(AuditTrail& audit) noexcept { services_.audit = &audit; }
+    void offer(engine::Retention& retention) noexcept { services_.retention = &retention; }
 
     const ServerOptions& options() const noexcept override { return services_.options; }
     RouteMatch match(const Target& target) const override { return match_registry(target); }

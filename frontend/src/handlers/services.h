@@ -12,6 +12,10 @@
 #include <optional>
 #include <string>
 
+namespace orbitalreg::engine {
+class Retention;
+}
+
 namespace orbitalreg::frontend {
 
 class AuditTrail;
@@ -25,7 +29,8 @@ struct Services {
     engine::AccessControl& access;
     Authority* authority;  // null: auth.mode none
     asio::any_io_executor background;
-    AuditTrail* audit = nullptr;  // null: nothing is recorded
+    AuditTrail* audit = nullptr;             // null: nothing is recorded
+    engine::Retention* retention = nullptr;  // null: not offered
 };
 
 // On whose behalf; without authentication there is one principal, and it has no name.

@@ -81,6 +81,7 @@ struct Server::Rooms {
             audit.emplace(*environment.audit, options.audit);
             registry_site.record_in(*audit);
         }
+        if (environment.retention != nullptr) registry_site.offer(*environment.retention);
         environment.metrics.gauge_function("http_connections",
                                            "Connections open on the main listener.", {},
                                            [this] { return static_cast<double>(limits.open()); });

@@ -13,7 +13,8 @@ DOCUMENT = ROOT / "docs/api/openapi.json"
 PASSWORD = "a password of some length"
 GUESSES_MAX = 20
 # Which words stand for the placeholders where it does not matter.
-ANY = {"project": "acme", "repository": "app", "member": "user:alice", "robot": "ci", "user": "alice", "token": "aaaaaaaaaaaa"}
+ANY = {"project": "acme", "repository": "app", "member": "user:alice", "robot": "ci", "user": "alice", "token": "aaaaaaaaaaaa",
+       "run": "r-1"}
 
 
 def named(items, key="name"):
@@ -33,7 +34,7 @@ class Walk:
 
     def run(self):
         for part in (self.nobody, self.bootstrap, self.users, self.passwords, self.tokens, self.projects, self.members,
-                     self.repositories, self.project_robots, self.system_robots, self.explain, self.keys, self.audit,
+                     self.repositories, self.project_robots, self.system_robots, self.explain, self.retention, self.keys, self.audit,
                      self.what_is_left_in_a_project, self.removals, self.edges, self.guesses):
             part()
             step(f"api: {part.__name__.replace('_', ' ')}")
@@ -330,6 +331,54 @@ class Walk:
         ask(self.root, "explainAccess", query="?user=nobody&action=pull&image=acme/app", status=404)
         ask(self.alice, "explainAccess", query="?user=boss&action=pull&image=acme/app", status=403)
         ask(self.carol, "explainAccess", query="?user=boss&action=pull&image=acme/app", status=404)
+
+    def retention(self):
+        ask, root = self.ask, self.root
+        same(named(ask(root, "listRetentionPolicies")["items"]), ["default"], "policies of the configuration")
+        same(self.api.push_image(root, "acme/app", "v1").status, 201, "push of an image")
+        plan = ask(root, "planRetention", body={})
+        same((plan["totals"]["deleted"], plan["items"][0]["why"]), (0, "grace_hours"), "nothing is old yet")
+        later = ask(root, "planRetention", body={"now": "2200-01-01T00:00:00Z", "repository": "acme/app", "policy": "default"})
+        same([item["decision"] for item in later["items"] if item.get("tag") == "v1"], ["delete"], "in a hundred years")
+        tried = ask(root, "planRetention", body={"yaml": "name: all\nrules:\n  - keep_tags: { tags: ['*'] }\n", "items_max": 1})
+        same((len(tried["items"]), tried["policy"]), (1, "all"), "a policy that is tried")
+        ask(root, "planRetention", body={"deletions_only": True, "repository": "open/nothing"})
+        for body in ({"yaml": "name: all"}, {"now": "yesterday"}, {"now": "2020-01-01"}, {"items_max": 10001}, {"items_max": "1"},
+                     {"repository": "A"}, {"unheard": 1}, {"deletions_only": "yes"}):
+            ask(root, "planRetention", body=body, status=400)
+        ask(root, "planRetention", body={"policy": "none"}, status=404)
+        ask(self.alice, "planRetention", body={}, status=403)
+        ask(self.boss, "planRetention", body={"repository": "acme/app"})
+        ask(self.carol, "planRetention", body={"repository": "acme/app"}, status=404)
+        run = ask(self.boss, "runRetention", body={"repository": "acme/app"})
+        same((run["state"], run["principal"], run["totals"]["deleted"]), ("done", "user:boss", 0), "a run by the admin of a project")
+        ask(self.boss, "runRetention", body={}, status=403)
+        ask(root, "runRetention", body={"policy": "none"}, status=404)
+        ask(root, "runRetention", body={"confirm_clock": "yes"}, status=400)
+        ask(root, "runRetention", body={"confirm_clock": True, "above_percent": True})
+        same(named(self.api.pages(root, "listRetentionRuns", size=1), "run"), ["r-2", "r-1"], "runs one by one")
+        ask(root, "listRetentionRuns", query="?page_size=0", status=400)
+        ask(root, "listRetentionRuns", query="?after=x", status=400)
+        ask(self.boss, "listRetentionRuns", status=403)
+        same(ask(self.boss, "getRetentionRun", "r-1")["run"], "r-1", "a run over one's own")
+        ask(self.boss, "getRetentionRun", "r-2", status=404)
+        ask(root, "getRetentionRun", "r-9", status=404)
+        ask(root, "getRetentionRun", "last", status=404)
+        told = ask(self.boss, "explainRetention", query="?repo=acme/app&ref=v1")
+        same((told["policies"], [rule["rule"] for rule in told["items"][0]["rules"]]), (["default"], ["rules[0].keep_by_age"]), "why it stays")
+        ask(root, "explainRetention", query=f"?repo=acme/app&ref={told['digest']}")
+        for query in ("", "?repo=acme/app", "?repo=A&ref=v1", "?repo=acme/app&ref=sha256:1", "?repo=acme/app&ref=v1&ref=v2"):
+            ask(root, "explainRetention", query=query, status=400)
+        ask(root, "explainRetention", query="?repo=acme/app&ref=v9", status=404)
+        ask(self.alice, "explainRetention", query="?repo=acme/app&ref=v1", status=403)
+        ask(self.carol, "explainRetention", query="?repo=acme/app&ref=v1", status=404)
+        back = ask(self.boss, "restoreRetention", body={"run": "r-1", "repository": "acme/app"})
+        same((back["restored_tags"], back["restored_manifests"], back["skipped"]), (0, 0, []), "there was nothing to restore")
+        ask(root, "restoreRetention", body={"run": "r-9"}, status=404)
+        ask(root, "restoreRetention", body={}, status=400)
+        ask(self.boss, "restoreRetention", body={"run": "r-1"}, status=403)
+        gone = self.api.raw(root, "DELETE", "/v2/acme/app/manifests/" + told["digest"])
+        same(gone.status, 202, "the image goes, so that the project can")
 
     def keys(self):
         def active():

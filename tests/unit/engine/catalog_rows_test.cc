@@ -67,7 +67,7 @@ private:
     std::string some_document() { return "d/" + std::to_string(below(8)); }
 
     Step draw() {
-        switch (below(12)) {
+        switch (below(14)) {
             case 0:
             case 1:
             case 2:
@@ -91,6 +91,9 @@ private:
                                             std::vector<std::byte>(below(20), std::byte{7}),
                                             below(2) == 0 ? 0 : (lsn + below(50)) * 1000,
                                             {}});
+            case 11:
+            case 12:
+                return pulls();
             default:
                 return of(RepositoryPutRecord{{{"p", "r" + std::to_string(below(4))},
                                                static_cast<RepositoryType>(1 + below(3)),
@@ -99,6 +102,19 @@ private:
         }
     }
     static Step of(const CatalogChange& change) { return {{}, encode(change), {}}; }
+
+    Step pulls() {
+        PullTimesRecord record;
+        for (unsigned i = below(3); i > 0; --i) {
+            auto& of_image = record.images.emplace_back(some_image()).pulls;
+            for (unsigned j = below(4); j > 0; --j) {
+                PullNote note{some_manifest(), {}, 1 + below(static_cast<unsigned>(lsn) + 2)};
+                if (below(2) == 0) note.tag = some_tag();
+                of_image.push_back(std::move(note));
+            }
+        }
+        return of(record);
+    }
 
     // The same bytes always refer to the same blobs.
     Step push() {

@@ -39,6 +39,14 @@ Awaitable<Response> api_set_password(Call* call);
 Awaitable<Response> api_list_tokens(Call* call);
 Awaitable<Response> api_create_token(Call* call);
 Awaitable<Response> api_remove_token(Call* call);
+// what is kept
+Awaitable<Response> api_list_policies(Call* call);
+Awaitable<Response> api_plan_retention(Call* call);
+Awaitable<Response> api_run_retention(Call* call);
+Awaitable<Response> api_list_retention_runs(Call* call);
+Awaitable<Response> api_show_retention_run(Call* call);
+Awaitable<Response> api_explain_retention(Call* call);
+Awaitable<Response> api_restore_retention(Call* call);
 // what is allowed, and by what
 Awaitable<Response> api_session(Call* call);
 Awaitable<Response> api_explain(Call* call);

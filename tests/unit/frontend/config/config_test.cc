@@ -127,8 +127,8 @@ TEST(Config, NamesLineAndPathOfAMistake) {
 TEST(Config, RefusesWhatIsNotThereYet) {
     EXPECT_EQ(error_of("gc: { scrub_on_delete: true }"),
               "1 gc.scrub_on_delete: not there yet in this version: leave it out, or at `false`");
-    EXPECT_EQ(error_of("retention: []"),
-              "1 retention: not there yet in this version: leave it out");
+    EXPECT_EQ(error_of("detection: []"),
+              "1 detection: not there yet in this version: leave it out");
     EXPECT_EQ(error_of("projects: [{ name: a, repositories: [{ name: b, type: remote }] }]"),
               "1 projects[0].repositories[0].type: not there yet in this version: only `local` is "
               "accepted");
