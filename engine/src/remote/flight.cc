@@ -270,7 +270,7 @@ Awaitable<UpstreamResult<void>> Flight::transfer_all() {
         }
         const bool own = state().trouble.has_value();
         if (own) co_return fail_upstream(last);
-        if (writer_->offset() > begun_at) attempt = 0;
+        if (writer_->offset() >= begun_at + kProgressBytes) attempt = 0;
         rooms_.environment.log.warn("a transfer from an upstream was interrupted",
                                     {{"upstream", upstream_->settings().url},
                                      {"digest", order_.digest.to_string()},

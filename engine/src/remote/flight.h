@@ -40,7 +40,8 @@ public:
     static constexpr std::uint64_t kWindowBytes = 1_MiB;
     static constexpr std::uint64_t kHeldBack = 64_KiB;
     static constexpr std::uint64_t kMarkEvery = 16_MiB;
-    static constexpr int kAttempts = 6;  // without a byte in between
+    static constexpr int kAttempts = 6;  // one after the other that bring less than kProgressBytes
+    static constexpr std::uint64_t kProgressBytes = 256_KiB;
     static constexpr std::uint64_t kUnknownSizeMax = 16_GiB;  // where neither a manifest nor the upstream says it
 
     Flight(RemoteRooms& rooms, std::shared_ptr<Upstream> upstream, FlightOrder order)

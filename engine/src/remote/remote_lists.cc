@@ -113,7 +113,7 @@ Awaitable<Answer<Page<std::string>>> RemoteRepository::list_tags(RemotePlace pla
         const std::lock_guard lock{mutex_};
         const auto* known = lists_.find(key);
         const bool fresh = known != nullptr && known->tags &&
-                           now - known->seen_ms <= settings_->revalidate_after_ms;
+                           now - known->seen_ms < settings_->revalidate_after_ms;
         if (fresh) tags = known->tags;
     }
     std::optional<Refusal> refusal;

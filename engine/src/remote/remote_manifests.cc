@@ -51,7 +51,7 @@ bool RemoteRepository::is_fresh(const std::string& key) const {
     const std::lock_guard lock{mutex_};
     const auto* known = tags_.find(key);
     return known != nullptr && known->seen_true_ms >= 0 &&
-           rooms_.steady_ms() - known->seen_true_ms <= settings_->revalidate_after_ms;
+           rooms_.steady_ms() - known->seen_true_ms < settings_->revalidate_after_ms;
 }
 
 // The tag was true just now. Written down now and then, so that max_stale counts over restarts; it is no loss where that fails.

@@ -96,7 +96,7 @@ Awaitable<UpstreamResult<std::string>> TokenSource::authorization(std::string sc
         if (!place) {
             place = std::make_shared<Asking>();
             place->scope = scope;
-            start = std::get<BearerWish>(wish_);
+            start = place->wish = std::get<BearerWish>(wish_);
         }
         asking = place;
     }
@@ -199,6 +199,11 @@ void TokenSource::land(Asking& asking, UpstreamResult<GivenToken> given) {
             asking.result.emplace(entry.authorization);
             keep(asking.scope, std::move(entry));
         } else {
+            // Perhaps the upstream has come to want another service, or none: what it says next is learned anew.
+            const auto kind = given.error().kind;
+            const auto* known = std::get_if<BearerWish>(&wish_);
+            const bool no_service = kind == Kind::unavailable || kind == Kind::untrusted;
+            if (no_service && known != nullptr && *known == asking.wish) wish_ = NoWish{};
             asking.result.emplace(engine::fail_upstream(std::move(given).error()));
         }
         askings_.erase(asking.scope);

@@ -63,6 +63,7 @@ private:
     // A request for a token, and who waits for it.
     struct Asking {
         std::string scope;
+        BearerWish wish;
         std::optional<UpstreamResult<std::string>> result;
         std::vector<std::function<void()>> waiters;
     };
