@@ -57,8 +57,8 @@ protected:
     }
     void start() {
         remotes_ = std::make_unique<Remotes>(
-            RemotesEnvironment{under_test_->registry(), under_test_->documents(), upstreams_, clock_,
-                               random_, null_log(), metrics_, options_.limits});
+            RemotesEnvironment{under_test_->registry(), under_test_->documents(), upstreams_,
+                               clock_, random_, null_log(), metrics_, options_.limits});
         registry_ = std::make_unique<Registry>(under_test_->registry(), random_, null_log(),
                                                metrics_, options_, nullptr, remotes_.get());
     }
@@ -195,11 +195,12 @@ TEST_P(RemotesTest, WhatIsKeptIsServedWhileTheUpstreamFails) {
 // DIST-PROXY-16.
 TEST_P(RemotesTest, EachFailureIsItsOwnAnswer) {
     using Kind = UpstreamFailure::Kind;
-    const std::vector<std::pair<Kind, Errc>> answers{{Kind::not_found, Errc::manifest_unknown},
-                                                     {Kind::denied, Errc::denied},
-                                                     {Kind::throttled, Errc::throttled},
-                                                     {Kind::unavailable, Errc::upstream_unavailable},
-                                                     {Kind::untrusted, Errc::upstream_untrusted}};
+    const std::vector<std::pair<Kind, Errc>> answers{
+        {Kind::not_found, Errc::manifest_unknown},
+        {Kind::denied, Errc::denied},
+        {Kind::throttled, Errc::throttled},
+        {Kind::unavailable, Errc::upstream_unavailable},
+        {Kind::untrusted, Errc::upstream_untrusted}};
     int number = 0;
     for (const auto& [kind, errc] : answers) {
         upstream().failure = UpstreamFailure{kind, "so", std::nullopt};
@@ -356,7 +357,8 @@ TEST_P(RemotesTest, EveryCombinationOfWhatTwoMembersSay) {
         upstream().failure.reset();
         if (row.local) push("acme/internal/" + name, "1");
         if (row.remote == Said::found) put_image(name, "1", {});
-        if (row.remote == Said::error) upstream().failure = UpstreamFailure{Kind::unavailable, "down"};
+        if (row.remote == Said::error)
+            upstream().failure = UpstreamFailure{Kind::unavailable, "down"};
         if (row.remote == Said::refused) upstream().failure = UpstreamFailure{Kind::denied, "no"};
         const auto pulled = pull("acme/all/" + name, "1");
         EXPECT_EQ(error_of(pulled), row.expected);
@@ -392,12 +394,16 @@ TEST_P(RemotesTest, PushesGoToTheMemberThatTakesThem) {
     ASSERT_TRUE(run(write_all(*writer.value(), config, 100)));
     ASSERT_TRUE(run(writer.value()->finish(digest_of(config))));
     const auto text = image_text({config, {}, "", ""});
-    PutManifestRequest request{image_name("acme/all/app"), tag_name("1"), bytes_of(text), "", {}, {}};
+    PutManifestRequest request{
+        image_name("acme/all/app"), tag_name("1"), bytes_of(text), "", {}, {}};
     ASSERT_TRUE(run(registry_->put_manifest(kAnyone, std::move(request))));
     EXPECT_TRUE(pull("acme/internal/app", "1"));
-    PutManifestRequest refused{image_name("acme/shared/app"), tag_name("1"), bytes_of(text), "", {}, {}};
-    EXPECT_EQ(error_of(run(registry_->put_manifest(kAnyone, std::move(refused)))), Errc::unsupported);
-    EXPECT_TRUE(run(registry_->delete_manifest(kAnyone, image_name("acme/all/app"), tag_name("1"))));
+    PutManifestRequest refused{
+        image_name("acme/shared/app"), tag_name("1"), bytes_of(text), "", {}, {}};
+    EXPECT_EQ(error_of(run(registry_->put_manifest(kAnyone, std::move(refused)))),
+              Errc::unsupported);
+    EXPECT_TRUE(
+        run(registry_->delete_manifest(kAnyone, image_name("acme/all/app"), tag_name("1"))));
     EXPECT_EQ(error_of(pull("acme/internal/app", "1")), Errc::manifest_unknown);
 }
 
@@ -408,7 +414,8 @@ TEST_P(RemotesTest, ListsOfMembersAreMergedAndPaged) {
     std::vector<std::string> all;
     std::string after;
     for (bool more = true; more;) {
-        const auto page = run(registry_->list_tags(kAnyone, image_name("acme/shared/app"), after, 2));
+        const auto page =
+            run(registry_->list_tags(kAnyone, image_name("acme/shared/app"), after, 2));
         ASSERT_TRUE(page) << page.error().message;
         all.insert(all.end(), page.value().items.begin(), page.value().items.end());
         more = page.value().more;

@@ -52,8 +52,9 @@ struct FakeContent {
     std::map<std::string, std::string> manifests;  // name@digest -> manifest
     std::map<std::string, std::string> blobs;      // name@digest -> bytes
     std::optional<UpstreamFailure> failure;        // of all that is asked
-    std::optional<std::uint64_t> cut_after;        // the next transfer ends there, and the ones after it do not
-    std::string wrong_bytes;                       // these instead, whatever is asked
+    std::optional<std::uint64_t>
+        cut_after;            // the next transfer ends there, and the ones after it do not
+    std::string wrong_bytes;  // these instead, whatever is asked
     bool ranges = true;
     bool says_digests = true;
     std::shared_ptr<Event> gate;  // transfers wait for it before each byte but the first 100,000
@@ -71,7 +72,8 @@ struct FakeContent {
         manifests[name + '@' + digest] = manifest;
     }
     void put_blob(const std::string& name, const std::string& content) {
-        blobs[name + '@' + Digest::of(DigestAlgorithm::sha256, as_bytes(content)).to_string()] = content;
+        blobs[name + '@' + Digest::of(DigestAlgorithm::sha256, as_bytes(content)).to_string()] =
+            content;
     }
 };
 
@@ -91,7 +93,8 @@ public:
             UpstreamFailure cut{UpstreamFailure::Kind::unavailable, "cut"};
             co_return fail_upstream(std::move(cut));
         }
-        auto size = std::min<std::size_t>(room.size(), bytes_.size() - static_cast<std::size_t>(at_));
+        auto size =
+            std::min<std::size_t>(room.size(), bytes_.size() - static_cast<std::size_t>(at_));
         size = std::min<std::size_t>(size, 10'000);
         if (cut_) size = std::min<std::size_t>(size, static_cast<std::size_t>(*cut_ - at_));
         std::memcpy(room.data(), bytes_.data() + at_, size);
@@ -123,7 +126,8 @@ public:
         UpstreamManifestHead head;
         head.media_type = media_type_of(ManifestKind::oci_image);
         head.size_bytes = found->size();
-        if (content_.says_digests) head.digest = Digest::of(DigestAlgorithm::sha256, as_bytes(*found));
+        if (content_.says_digests)
+            head.digest = Digest::of(DigestAlgorithm::sha256, as_bytes(*found));
         co_return head;
     }
     Awaitable<UpstreamResult<UpstreamManifest>> get_manifest(ImageName name,
@@ -180,7 +184,9 @@ public:
     UpstreamBudget budget() const override { return {}; }
 
 private:
-    static UpstreamFailure absent() { return {UpstreamFailure::Kind::not_found, "no such thing there"}; }
+    static UpstreamFailure absent() {
+        return {UpstreamFailure::Kind::not_found, "no such thing there"};
+    }
     const std::string* find(const ImageName& name, const Reference& reference) const {
         const bool by_tag = std::holds_alternative<Tag>(reference);
         const auto& all = by_tag ? content_.tags : content_.manifests;

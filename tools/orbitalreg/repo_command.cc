@@ -75,9 +75,8 @@ std::string describe_repos(const json::object& answer) {
     for (const auto& repository : objects(answer, "items")) {
         rows.push_back({text(repository, "project") + '/' + text(repository, "name"),
                         text(repository, "type"), visibility_text(repository),
-                        text(repository, "sparse_index"),
-                        flag(repository, "declared") ? "yes" : "", content_text(repository),
-                        text(repository, "description")});
+                        text(repository, "sparse_index"), flag(repository, "declared") ? "yes" : "",
+                        content_text(repository), text(repository, "description")});
     }
     return rows.size() == 1 ? "no repository has settings of its own\n" : aligned(rows);
 }
@@ -225,8 +224,9 @@ void add_types(CLI::App& command, RepoArguments& arguments) {
                        "Remote: whose first line is the password of that account");
     command.add_option("--allow-network", arguments.allow_networks,
                        "Remote: addresses that may be reached beside public ones, as 10.0.0.0/8");
-    command.add_option("--member", arguments.members,
-                       "Virtual: a repository of the project; several, in the order they are asked");
+    command.add_option(
+        "--member", arguments.members,
+        "Virtual: a repository of the project; several, in the order they are asked");
     command.add_option("--deploy-to", arguments.deploy_to,
                        "Virtual: the local member that takes pushes");
 }

@@ -170,10 +170,10 @@ struct ManifestPut {
     PushTarget target;
     Digest digest;  // of `bytes`, already computed from them
     std::vector<std::byte> bytes;
-    Manifest manifest;                     // parsed from `bytes`
-    std::vector<Tag> tags;                 // set to this manifest in the same step
-    TagExpectation expected;               // of each tag
-    bool children_may_be_missing = false;  // sparse index: children are not looked for
+    Manifest manifest;                            // parsed from `bytes`
+    std::vector<Tag> tags;                        // set to this manifest in the same step
+    TagExpectation expected;                      // of each tag
+    bool children_may_be_missing = false;         // sparse index: children are not looked for
     std::uint32_t referrers_per_subject_max = 0;  // 0: no limit; beyond it Errc::denied
     std::vector<DocumentWrite> documents;         // written in the same step, or nothing is
     // From an upstream: nothing that it refers to needs to be there, until it is asked for.

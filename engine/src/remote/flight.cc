@@ -173,7 +173,8 @@ UpstreamResult<void> Flight::learn_size(const UpstreamTransfer& from) {
     if (limit > 0 && *said > limit)
         return fail_upstream(untrusted("the upstream's blob is larger than this registry takes"));
     if (order_.size_bytes && *order_.size_bytes != *said)
-        return fail_upstream(untrusted("the upstream's blob has another size than its manifest says"));
+        return fail_upstream(
+            untrusted("the upstream's blob has another size than its manifest says"));
     const auto known = state().size_bytes;
     if (known && *known != *said)
         return fail_upstream(untrusted("the upstream gives the blob another size than before"));
@@ -272,7 +273,8 @@ Awaitable<UpstreamResult<void>> Flight::transfer_all() {
         if (own) co_return fail_upstream(last);
         if (writer_->offset() >= begun_at + kProgressBytes) attempt = 0;
         rooms_.environment.log.warn("a transfer from an upstream was interrupted",
-                                    {{"upstream", upstream_->settings().url},
+                                    {{"repository", order_.target.repository.name.text()},
+                                     {"upstream", upstream_->settings().url},
                                      {"digest", order_.digest.to_string()},
                                      {"offset", writer_->offset()},
                                      {"error", last.message}});
@@ -312,7 +314,8 @@ Awaitable<void> Flight::run() {
             }
         }
         rooms_.environment.log.warn("a transfer from an upstream failed",
-                                    {{"upstream", upstream_->settings().url},
+                                    {{"repository", order_.target.repository.name.text()},
+                                     {"upstream", upstream_->settings().url},
                                      {"digest", order_.digest.to_string()},
                                      {"error", outcome.error().message}});
         change([&] { state_.failure = outcome.error(); });

@@ -42,7 +42,8 @@ public:
     static constexpr std::uint64_t kMarkEvery = 16_MiB;
     static constexpr int kAttempts = 6;  // one after the other that bring less than kProgressBytes
     static constexpr std::uint64_t kProgressBytes = 256_KiB;
-    static constexpr std::uint64_t kUnknownSizeMax = 16_GiB;  // where neither a manifest nor the upstream says it
+    static constexpr std::uint64_t kUnknownSizeMax =
+        16_GiB;  // where neither a manifest nor the upstream says it
 
     Flight(RemoteRooms& rooms, std::shared_ptr<Upstream> upstream, FlightOrder order)
         : rooms_{rooms}, upstream_{std::move(upstream)}, order_{std::move(order)} {}

@@ -104,7 +104,8 @@ Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const 
             {Errc::overloaded, "the blob is being fetched for another name: try again"});
     if (flights_.size() >= Remotes::kTransfersMax)
         co_return refuse({Errc::overloaded, "too many transfers from the upstream: try again"});
-    FlightOrder order{PushTarget{place.image, place.repository, false}, place.upstream_name, digest};
+    FlightOrder order{PushTarget{place.image, place.repository, false}, place.upstream_name,
+                      digest};
     if (const auto* size = sizes_.find(key_of(place.image, digest))) order.size_bytes = *size;
     auto flight = std::make_shared<Flight>(rooms_, upstream_, std::move(order));
     flights_.emplace(digest, flight);

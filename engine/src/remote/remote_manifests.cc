@@ -86,19 +86,21 @@ Awaitable<std::optional<PullSource>> RemoteRepository::stale_source(std::string 
         "the upstream could not be asked (" + why + "): this is what it said before"};
 }
 
+void RemoteRepository::log_trouble(const std::string& asked, const std::string& error) {
+    rooms_.environment.log.warn("an upstream did not give what was asked for",
+                                {{"repository", object_.name.text()},
+                                 {"upstream", settings_->url},
+                                 {"asked", asked},
+                                 {"error", error}});
+}
+
 Refusal RemoteRepository::failed(const UpstreamFailure& failure, const std::string& key,
                                  Errc not_found) {
     const auto now = rooms_.steady_ms();
     availability_.failed(failure, now);
     const bool answered = failure.kind == Kind::not_found || failure.kind == Kind::stopped ||
                           failure.kind == Kind::unsupported;
-    if (!answered) {
-        rooms_.environment.log.warn("an upstream did not give what was asked for",
-                                    {{"repository", object_.name.text()},
-                                     {"upstream", settings_->url},
-                                     {"asked", key},
-                                     {"error", failure.message}});
-    }
+    if (!answered) log_trouble(key, failure.message);
     if (failure.kind == Kind::not_found) {
         const std::lock_guard lock{mutex_};
         absent_.obtain(key) = {now + settings_->negative_ttl_ms, failure.message};
@@ -246,7 +248,10 @@ Awaitable<Answer<FoundManifest>> RemoteRepository::fetch(const RemotePlace& plac
         co_return refuse(
             failed(fetched.error(), key_of(place.image, reference), Errc::manifest_unknown));
     availability_.answered();
-    co_return co_await keep(place, reference, std::move(fetched).value());
+    auto kept = co_await keep(place, reference, std::move(fetched).value());
+    if (!kept && kept.error().code == Errc::upstream_untrusted)
+        log_trouble(key_of(place.image, reference), kept.error().message);
+    co_return kept;
 }
 
 // The tag points where it did, or at something else that is kept already.

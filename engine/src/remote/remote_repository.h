@@ -78,6 +78,7 @@ private:
     Awaitable<void> drop_tag(const RemotePlace& place, const Tag& tag, Digest kept);
     Awaitable<void> note_true(std::string key);
     void note_sizes(const ImageName& image, const Manifest& manifest);
+    void log_trouble(const std::string& asked, const std::string& error);
     Refusal failed(const UpstreamFailure& failure, const std::string& key, Errc not_found);
 
     // blobs: remote_blobs.cc
@@ -113,7 +114,8 @@ private:
     mutable Remembered<TagState> tags_{Remotes::kRemembered};
     Remembered<Absence> absent_{Remotes::kRemembered};
     Remembered<TagList> lists_{16};
-    Remembered<std::uint64_t> sizes_{Remotes::kRemembered};  // of what manifests name, by image name and digest
+    Remembered<std::uint64_t> sizes_{
+        Remotes::kRemembered};  // of what manifests name, by image name and digest
     std::map<std::string, std::shared_ptr<ManifestCheck>> checks_;
     std::map<Digest, std::shared_ptr<Flight>> flights_;
     std::map<Digest, bool> prefetching_;

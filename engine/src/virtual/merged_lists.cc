@@ -54,9 +54,10 @@ Awaitable<Answer<Page<std::string>>> Registry::Rooms::list_tags_in(const Ruling&
 }
 
 // A member whose names are rewritten has none here: which of ours lead to one of its is not known.
-Awaitable<Answer<Page<std::string>>> Registry::Rooms::list_member_names(
-    const Ruling& ruling, const VirtualMember& member, std::string after,
-    std::uint32_t count) const {
+Awaitable<Answer<Page<std::string>>> Registry::Rooms::list_member_names(const Ruling& ruling,
+                                                                        const VirtualMember& member,
+                                                                        std::string after,
+                                                                        std::uint32_t count) const {
     Page<std::string> page;
     if (!member.rewrite.empty()) co_return page;
     const auto ours = ruling.object.name.text() + '/';
