@@ -75,6 +75,11 @@ Awaitable<void> copy_there(engine::Registry* registry, engine::ImageName image, 
 
 Awaitable<void> stop_store(cas::Store* store) { co_await store->stop(); }
 
+Awaitable<void> load_projects(engine::Projects* projects, std::string* trouble) {
+    const auto loaded = co_await projects->load();
+    if (!loaded) *trouble = loaded.error().message;
+}
+
 cas::IoOptions io_options(const frontend::Config& config) {
     cas::IoOptions options;
     if (config.storage.io == frontend::IoBackend::uring) options.choice = cas::IoChoice::uring;
@@ -121,9 +126,8 @@ bool ImportStore::open(const std::string& directory, std::string& trouble) {
     registry_ = std::make_unique<engine::Registry>(store(), system_random(), log_, metrics_,
                                                    options_, projects_.get());
     reactors_.start();
-    const auto loaded = asio::co_spawn(executor(), projects_->load(), asio::use_future).get();
-    if (!loaded)
-        trouble = directory + ": the repositories cannot be read: " + loaded.error().message;
+    run(load_projects(projects_.get(), &trouble));
+    if (!trouble.empty()) trouble = directory + ": the repositories cannot be read: " + trouble;
     return trouble.empty();
 }
 
