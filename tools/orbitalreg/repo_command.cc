@@ -219,8 +219,8 @@ void add_settings(CLI::App& command, RepoArguments& arguments) {
 
 void add_types(CLI::App& command, RepoArguments& arguments) {
     command.add_option("--url", arguments.url, "Remote: the registry that it fetches from");
-    command.add_option("--username", arguments.username, "Remote: of an account there");
-    command.add_option("--password-file", arguments.password_file,
+    command.add_option("--upstream-username", arguments.username, "Remote: of an account there");
+    command.add_option("--upstream-password-file", arguments.password_file,
                        "Remote: whose first line is the password of that account");
     command.add_option("--allow-network", arguments.allow_networks,
                        "Remote: addresses that may be reached beside public ones, as 10.0.0.0/8");
