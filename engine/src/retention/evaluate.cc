@@ -281,8 +281,8 @@ Awaitable<Answer<std::string>> Retention::explain(ImageName image, Reference ref
     }
     report["now"] = times.text(times.store_now_s);
     const auto since_s = plan.snapshot().history_since_s;
-    report["history_since"] =
-        since_s == 0 ? json::value{nullptr} : json::value{times.text(since_s)};
+    report["history_since"] = nullptr;
+    if (since_s != 0) report["history_since"] = times.text(since_s);
     report["items"] = std::move(items);
     co_return json::serialize(report);
 }
