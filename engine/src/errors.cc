@@ -4,6 +4,12 @@ namespace orbitalreg::engine {
 
 namespace {
 
+const char* text_of_upstream(Errc error) noexcept {
+    if (error == Errc::throttled) return "the upstream registry wants to be left alone for a while";
+    return error == Errc::upstream_untrusted ? "the upstream registry sent what it must not"
+                                             : "the upstream registry does not answer";
+}
+
 const char* text_of(Errc error) noexcept {
     switch (error) {
         case Errc::name_invalid:
@@ -62,6 +68,10 @@ const char* text_of(Errc error) noexcept {
             return "storage error";
         case Errc::unwritable:
             return "internal error: this cannot be stored, and nothing was changed";
+        case Errc::upstream_unavailable:
+        case Errc::upstream_untrusted:
+        case Errc::throttled:
+            return text_of_upstream(error);
         case Errc::stopped:
             return "shutting down";
         case Errc::unknown:

@@ -196,6 +196,8 @@ TEST(HttpClient, HalfAnAnswerIsNone) {
     EXPECT_EQ(answer.failure, HttpFailure::broken_off);
     EXPECT_EQ(answer.body, "");
     EXPECT_FALSE(answer.trouble.empty());
+    LoopbackServer half_a_head{"HTTP/1.1 200 OK\r\nX: y\r\n"};
+    EXPECT_EQ(fetch(get(half_a_head.url()), open_policy()).failure, HttpFailure::broken_off);
 }
 
 TEST(HttpClient, BoundsTime) {
@@ -236,6 +238,15 @@ TEST(HttpClient, RedirectsAreAnswersUnlessThePolicyFollows) {
 
     request.method = "POST";
     EXPECT_EQ(fetch(request, policy).status, 302U);
+}
+
+TEST(HttpClient, RedirectsEnd) {
+    LoopbackServer server{"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"};
+    auto policy = open_policy();
+    policy.redirects_max = 100;
+    const auto answer = fetch(get(server.url()), policy);
+    EXPECT_EQ(answer.failure, HttpFailure::redirect_refused) << answer.trouble;
+    EXPECT_EQ(server.connections(), static_cast<int>(kHttpRedirectsMax) + 1);
 }
 
 TEST(HttpClient, RefusesAddressesBeforeConnecting) {

@@ -28,6 +28,19 @@ private:
     std::shared_ptr<const std::vector<std::byte>> bytes_;
 };
 
+class ModelFollowed final : public FollowedUpload {
+public:
+    std::uint64_t readable_bytes() const noexcept override { return bytes.size(); }
+    Awaitable<Answer<BlobPiece>> read(std::uint64_t offset, std::uint64_t length_max) override {
+        const auto rest = ByteView{bytes}.subspan(offset);
+        const auto piece = rest.first(std::min<std::uint64_t>(rest.size(), length_max));
+        const auto copy = std::make_shared<std::vector<std::byte>>(piece.begin(), piece.end());
+        co_return BlobPiece{*copy, copy};
+    }
+
+    std::vector<std::byte> bytes;
+};
+
 }  // namespace
 
 class ModelWriter final : public UploadWriter {
@@ -58,6 +71,7 @@ public:
     Awaitable<Answer<void>> advance(std::size_t size) override {
         bytes_.insert(bytes_.end(), room_.begin(),
                       room_.begin() + static_cast<std::ptrdiff_t>(size));
+        if (followed_) followed_->bytes = bytes_;
         co_return ok();
     }
     Awaitable<Answer<std::uint64_t>> mark() override {
@@ -79,6 +93,11 @@ public:
         store_.link(target_, expected);
         co_return info;
     }
+    Awaitable<Answer<std::shared_ptr<FollowedUpload>>> follow() override {
+        followed_ = std::make_shared<ModelFollowed>();
+        followed_->bytes = bytes_;
+        co_return followed_;
+    }
     Awaitable<Answer<void>> cancel() override {
         if (session_) store_.sessions_[*session_].state = UploadStatus::State::cancelled;
         co_return ok();
@@ -90,6 +109,7 @@ private:
     std::optional<SessionId> session_;
     std::vector<std::byte> bytes_;
     std::vector<std::byte> room_;
+    std::shared_ptr<ModelFollowed> followed_;
     bool marked_ = false;
 };
 
@@ -264,8 +284,8 @@ Answer<void> ModelStore::check_put(const ManifestPut& put) {
     for (const auto& edge : put.manifest.edges()) {
         const auto& digest = edge.descriptor.digest;
         const bool here = edge.to_manifest ? holds(image, digest) : links(image, digest);
-        const bool needed =
-            !edge.foreign && !(put.children_may_be_missing && is_index(put.manifest.kind()));
+        const bool needed = !edge.foreign && !put.fetched &&
+                            !(put.children_may_be_missing && is_index(put.manifest.kind()));
         if (!here && needed) missing.push_back(digest);
         if (here && blobs_.at(digest).size() != edge.descriptor.size_bytes) wrong_size = true;
     }

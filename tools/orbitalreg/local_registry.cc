@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "engine/remotes.h"
 #include "frontend/bootstrap.h"
 #include "store_opening.h"
 
@@ -34,6 +35,12 @@ cas::IoChoice io_choice(frontend::IoBackend backend) noexcept {
 }
 
 const std::string kAuditHead = "audit/head";
+
+Awaitable<std::string> load_projects(engine::Projects* projects) {
+    const auto loaded = co_await projects->load();
+    if (loaded) co_return std::string{};
+    co_return "the repositories cannot be read: " + loaded.error().message;
+}
 
 Awaitable<void> stop_store(cas::Store* store) { co_await store->stop(); }
 
@@ -88,9 +95,9 @@ engine::RegistryOptions registry_options(const frontend::Config& config) {
             declaration.members.push_back({member.group, member.name, role, member.patterns});
         }
         for (const auto& repository : project.repositories) {
-            declaration.repositories.push_back({repository.name, engine::RepositoryType::local,
-                                                repository.sparse_index_allowed,
-                                                repository.open_to_all});
+            declaration.repositories.push_back(
+                {repository.name, repository.type, repository.sparse_index_allowed,
+                 repository.open_to_all, repository.remote, repository.members});
         }
         options.projects.push_back(std::move(declaration));
     }
@@ -192,8 +199,13 @@ bool LocalRegistry::open_server(std::string& trouble) {
     projects_ = std::make_unique<engine::Projects>(documents, system_random(), system_clock(),
                                                    options.projects, options.default_project);
     access_ = std::make_unique<engine::AccessControl>(*accounts_, *projects_, system_random());
-    registry_ = std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(),
-                                                   log_, metrics_, options, projects_.get());
+    outbound_ = frontend::make_outbound({system_clock(), log_, metrics_});
+    remotes_ = std::make_unique<engine::Remotes>(engine::RemotesEnvironment{
+        embedded_->registry_store(), documents, outbound_->factory(), system_clock(),
+        system_random(), log_, metrics_, options.limits});
+    registry_ =
+        std::make_unique<engine::Registry>(embedded_->registry_store(), system_random(), log_,
+                                           metrics_, options, projects_.get(), remotes_.get());
     retention_ = std::make_unique<engine::Retention>(
         embedded_->registry_store(), embedded_->retention_store(), documents, system_clock(),
         system_random(), log_, metrics_, reactors_.background(), retention_options(config_),
@@ -233,6 +245,8 @@ bool LocalRegistry::open_server(std::string& trouble) {
 bool LocalRegistry::start(std::string& trouble) {
     reactors_.start();
     const auto executor = reactors_.executors().front();
+    trouble = asio::co_spawn(executor, load_projects(projects_.get()), asio::use_future).get();
+    if (!trouble.empty()) return false;
     if (config_.server.auth.on) {
         trouble = asio::co_spawn(executor,
                                  frontend::prepare_bootstrap(
@@ -362,6 +376,8 @@ Awaitable<void> LocalRegistry::tend(LocalRegistry* self) {
     }
 }
 
+void LocalRegistry::end_transfers() { outbound_->stop(); }
+
 void LocalRegistry::stop() {
     if (audit_) {
         note_upkeep();
@@ -369,15 +385,17 @@ void LocalRegistry::stop() {
         asio::co_spawn(reactors_.executors().front(), note_audit_head(this), asio::use_future)
             .wait();
     }
-    asio::co_spawn(reactors_.executors().front(), finish_retention(retention_.get()),
-                   asio::use_future)
-        .wait();
-    asio::co_spawn(reactors_.executors().front(), stop_store(&embedded_->store()), asio::use_future)
-        .wait();
+    const auto executor = reactors_.executors().front();
+    outbound_->stop();
+    asio::co_spawn(executor, remotes_->stop(), asio::use_future).wait();
+    asio::co_spawn(executor, finish_retention(retention_.get()), asio::use_future).wait();
+    asio::co_spawn(executor, stop_store(&embedded_->store()), asio::use_future).wait();
     reactors_.stop();
     server_.reset();
     if (audit_) audit_->stop();
     registry_.reset();
+    remotes_.reset();
+    outbound_.reset();
     retention_.reset();
     access_.reset();
     projects_.reset();

@@ -15,6 +15,7 @@
 #include "frontend/audit.h"
 #include "frontend/config.h"
 #include "frontend/server.h"
+#include "frontend/upstreams.h"
 #include "reactors.h"
 
 #include <memory>
@@ -43,6 +44,8 @@ public:
     // Of the server itself, in the audit log: a configuration that was read again.
     void note(std::string_view action, std::string_view reason = {});
 
+    // Who waits for an upstream waits no longer.
+    void end_transfers();
     // The server is finished: ends the store and the threads.
     void stop();
 
@@ -69,6 +72,8 @@ private:
     std::unique_ptr<engine::Accounts> accounts_;
     std::unique_ptr<engine::Projects> projects_;
     std::unique_ptr<engine::AccessControl> access_;
+    std::unique_ptr<frontend::Outbound> outbound_;
+    std::unique_ptr<engine::Remotes> remotes_;
     std::unique_ptr<engine::Registry> registry_;
     std::unique_ptr<engine::Retention> retention_;
     std::unique_ptr<frontend::AuditLog> audit_;  // null: nothing is recorded

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
     add_gc(app, exit_code);
     add_stats(app, exit_code);
     add_dump(app, exit_code);
+    add_import(app, exit_code);
     add_login(app, exit_code);
     add_logout(app, exit_code);
     add_user(app, exit_code);

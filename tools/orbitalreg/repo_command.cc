@@ -4,7 +4,10 @@
 #include "management_call.h"
 #include "subcommands.h"
 
+#include <fstream>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace orbitalreg::program {
 namespace {
@@ -19,6 +22,16 @@ struct RepoArguments {
     std::string visibility;
     std::string sparse_index;
     std::optional<std::string> description;
+    std::string image;
+    std::string reference;
+    // Of a remote one.
+    std::string url;
+    std::string username;
+    std::string password_file;
+    std::vector<std::string> allow_networks;
+    // Of a virtual one.
+    std::vector<std::string> members;
+    std::string deploy_to;
 };
 
 struct RepoName {
@@ -44,19 +57,82 @@ std::string visibility_text(const json::object& repository) {
     return value->as_bool() ? "yes" : "no";
 }
 
+// The upstream of a remote one, the members of a virtual one.
+std::string content_text(const json::object& repository) {
+    if (const auto* remote = repository.if_contains("remote"))
+        return text(remote->as_object(), "url");
+    const auto* view = repository.if_contains("virtual");
+    if (view == nullptr) return {};
+    std::string names;
+    for (const auto& member : objects(view->as_object(), "members"))
+        names += (names.empty() ? "" : ", ") + text(member, "name");
+    return names;
+}
+
 std::string describe_repos(const json::object& answer) {
-    std::vector<TextRow> rows{{"NAME", "PUBLIC", "SPARSE INDEX", "DECLARED", "DESCRIPTION"}};
+    std::vector<TextRow> rows{
+        {"NAME", "TYPE", "PUBLIC", "SPARSE INDEX", "DECLARED", "CONTENT", "DESCRIPTION"}};
     for (const auto& repository : objects(answer, "items")) {
         rows.push_back({text(repository, "project") + '/' + text(repository, "name"),
-                        visibility_text(repository), text(repository, "sparse_index"),
-                        flag(repository, "declared") ? "yes" : "",
-                        text(repository, "description")});
+                        text(repository, "type"), visibility_text(repository),
+                        text(repository, "sparse_index"), flag(repository, "declared") ? "yes" : "",
+                        content_text(repository), text(repository, "description")});
     }
     return rows.size() == 1 ? "no repository has settings of its own\n" : aligned(rows);
 }
 
 std::string describe_repo(const json::object& repository) {
     return describe_repos({{"items", json::array{repository}}});
+}
+
+std::string describe_pull(const json::object& answer) {
+    std::vector<TextRow> rows{{"MEMBER", "TYPE", "OUTCOME", "IMAGE", "WHY"}};
+    for (const auto& step : objects(answer, "steps")) {
+        rows.push_back({text(step, "member"), text(step, "type"), text(step, "outcome"),
+                        text(step, "image"), text(step, "reason")});
+    }
+    const auto* digest = answer.if_contains("digest");
+    const bool found = digest != nullptr && digest->is_string();
+    auto told = aligned(rows);
+    told += found ? "answered with " + text(answer, "digest") + '\n'
+                  : "refused: " + text(answer, "refusal") + '\n';
+    return told;
+}
+
+// What makes it remote or virtual. Nothing: told on stderr.
+bool add_type(const RepoArguments& arguments, json::object& body) {
+    if (!arguments.url.empty() && !arguments.members.empty()) {
+        could_not_run("a repository has a --url or --member, not both");
+        return false;
+    }
+    if (!arguments.url.empty()) {
+        json::object remote{{"url", arguments.url}};
+        if (!arguments.username.empty()) remote["username"] = arguments.username;
+        if (!arguments.password_file.empty()) {
+            std::ifstream stream{arguments.password_file};
+            std::string password;
+            if (!std::getline(stream, password)) {
+                could_not_run(arguments.password_file + ": cannot be read, or is empty");
+                return false;
+            }
+            remote["password"] = password;
+        }
+        if (!arguments.allow_networks.empty()) {
+            json::array networks;
+            for (const auto& network : arguments.allow_networks) networks.emplace_back(network);
+            remote["allow_networks"] = std::move(networks);
+        }
+        body["type"] = "remote";
+        body["remote"] = std::move(remote);
+    }
+    if (!arguments.members.empty()) {
+        json::array members;
+        for (const auto& member : arguments.members) members.emplace_back(member);
+        body["type"] = "virtual";
+        body["virtual"] =
+            json::object{{"members", std::move(members)}, {"deploy_to", arguments.deploy_to}};
+    }
+    return true;
 }
 
 json::object settings(const RepoArguments& arguments) {
@@ -79,6 +155,7 @@ int create(const RepoArguments& arguments) {
     if (!name) return exit_could_not_run;
     auto body = settings(arguments);
     body["name"] = name->repository;
+    if (!add_type(arguments, body)) return exit_could_not_run;
     return call(arguments.place,
                 {"POST", api_path({"projects", name->project, "repositories"}), std::move(body)},
                 describe_repo);
@@ -88,6 +165,12 @@ int show(const RepoArguments& arguments) {
     const auto name = read_name(arguments.name);
     if (!name) return exit_could_not_run;
     return call(arguments.place, {"GET", name->path(), {}}, describe_repo);
+}
+
+int explain(const RepoArguments& arguments) {
+    const auto path = api_path({"pulls", "explain"}) + "?image=" + arguments.image +
+                      "&reference=" + arguments.reference;
+    return call(arguments.place, {"GET", path, {}}, describe_pull);
 }
 
 int set(const RepoArguments& arguments) {
@@ -134,6 +217,20 @@ void add_settings(CLI::App& command, RepoArguments& arguments) {
     command.add_option("--description", arguments.description, "For people");
 }
 
+void add_types(CLI::App& command, RepoArguments& arguments) {
+    command.add_option("--url", arguments.url, "Remote: the registry that it fetches from");
+    command.add_option("--username", arguments.username, "Remote: of an account there");
+    command.add_option("--password-file", arguments.password_file,
+                       "Remote: whose first line is the password of that account");
+    command.add_option("--allow-network", arguments.allow_networks,
+                       "Remote: addresses that may be reached beside public ones, as 10.0.0.0/8");
+    command.add_option(
+        "--member", arguments.members,
+        "Virtual: a repository of the project; several, in the order they are asked");
+    command.add_option("--deploy-to", arguments.deploy_to,
+                       "Virtual: the local member that takes pushes");
+}
+
 }  // namespace
 
 void add_repo(CLI::App& app, int& exit_code) {
@@ -143,8 +240,13 @@ void add_repo(CLI::App& app, int& exit_code) {
     add(*repo, "list", "All of a project", list, exit_code, arguments)
         ->add_option("project", arguments->project, "Its name")
         ->required();
-    add_settings(*add_named(*repo, "create", "A new one", create, exit_code, arguments),
-                 *arguments);
+    auto* made = add_named(*repo, "create", "A new one", create, exit_code, arguments);
+    add_settings(*made, *arguments);
+    add_types(*made, *arguments);
+    auto* explained = add(*repo, "explain", "How a pull is answered, and why: each member asked",
+                          explain, exit_code, arguments);
+    explained->add_option("image", arguments->image, "As acme/all/library/alpine")->required();
+    explained->add_option("reference", arguments->reference, "A tag or a digest")->required();
     add_named(*repo, "show", "One of them", show, exit_code, arguments);
     add_settings(*add_named(*repo, "set", "Change it", set, exit_code, arguments), *arguments);
     add_named(*repo, "remove", "Remove it", remove, exit_code, arguments);

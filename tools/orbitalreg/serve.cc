@@ -112,6 +112,7 @@ Awaitable<void> stop_serving(Control* control) {
         if (!cut && (control->hurry || system_clock().steady_ns() >= deadline_ns)) {
             cut = true;
             server.cut_all();
+            control->registry.end_transfers();
         }
         timer.expires_after(kStopPoll);
         co_await timer.async_wait(kResume);

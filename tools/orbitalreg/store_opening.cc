@@ -45,15 +45,21 @@ std::string advice(cas::Errc error, const std::string& directory) {
 
 Result<std::unique_ptr<cas::Io>> make_tool_io(const std::string& directory, Log& log,
                                               Metrics& metrics) {
+    cas::IoOptions options;
+    options.choice = cas::IoChoice::threads;
+    options.threads = 1;
+    return make_tool_io(directory, options, log, metrics);
+}
+
+Result<std::unique_ptr<cas::Io>> make_tool_io(const std::string& directory,
+                                              const cas::IoOptions& options, Log& log,
+                                              Metrics& metrics) {
     // What a tool writes there, the server must be able to read, and root's files it cannot.
     const auto privileges = drop_privileges(directory);
     if (!privileges.trouble.empty()) {
         log.error(privileges.trouble, {});
         return fail(make_error_code(boost::system::errc::permission_denied));
     }
-    cas::IoOptions options;
-    options.choice = cas::IoChoice::threads;
-    options.threads = 1;
     return cas::make_io(directory, options, log, metrics);
 }
 

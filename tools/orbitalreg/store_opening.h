@@ -15,6 +15,10 @@ namespace orbitalreg::program {
 // the directory (process.h), so it is called while there is one thread only.
 Result<std::unique_ptr<cas::Io>> make_tool_io(const std::string& directory, Log& log,
                                               Metrics& metrics);
+// As above, with the Io that the options choose.
+Result<std::unique_ptr<cas::Io>> make_tool_io(const std::string& directory,
+                                              const cas::IoOptions& options, Log& log,
+                                              Metrics& metrics);
 
 // One sentence about the error and one about what to do, for people at a terminal.
 std::string explain_store_error(const ErrorCode& error, const std::string& directory);

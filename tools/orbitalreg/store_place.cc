@@ -32,8 +32,11 @@ void add_place(CLI::App& command, StorePlace& place, const std::string& configur
     group->require_option(0, 1);
     add_account_options(command, place.server);
     if (!configured.empty()) {
-        command.add_option("-c,--config", place.files,
-                           "Configuration, for " + configured + " where no server is asked");
+        // One for each -c: the directory may stand behind it.
+        command
+            .add_option("-c,--config", place.files,
+                        "Configuration, for " + configured + " where no server is asked")
+            ->allow_extra_args(false);
     }
     command.add_flag("--json", place.json, "As one JSON object");
 }

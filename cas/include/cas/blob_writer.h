@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/digest.h"
 #include "base/result.h"
+#include "cas/followed_blob.h"
 #include "cas/journal.h"
 
 #include <cstddef>
@@ -47,6 +48,9 @@ public:
     // Compares what was received with `expected`, commits the blob and `change` in one group (and closes the session
     // in it), or fails: on Errc::digest_mismatch nothing becomes visible and the session is closed as cancelled.
     virtual Awaitable<Result<BlobInfo>> finish(Digest expected, Change change) = 0;
+    // Lets others read what arrives; before the first advance(). Errc::io_error where the sums of an upload that goes on
+    // cannot be read.
+    virtual Awaitable<Result<std::shared_ptr<FollowedBlob>>> follow() = 0;
     // Closes the session; durable when it returns.
     virtual Awaitable<Result<void>> cancel() = 0;
 };

@@ -16,11 +16,11 @@
 // Memory   one block, raw and stored; old images up to a limit, beyond which the walk goes before frames.
 // I1       files are removed only after a superblock that does not need them is durable in all its copies.
 
+#include "base/event.h"
 #include "cas/store.h"
 #include "checkpoint/checkpoint_reader.h"
 #include "checkpoint/checkpoint_writer.h"
 #include "io/pacer.h"
-#include "lane/event.h"
 #include "log/group.h"
 #include "log/sequencer.h"
 

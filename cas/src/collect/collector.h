@@ -6,12 +6,12 @@
 // Threads  start(), stop() as in Store; the rounds on `environment.background`, one at a time.
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "cas/collection.h"
 #include "cas/store.h"
 #include "collect/deletion_batch.h"
 #include "collect/grace.h"
 #include "collect/recent_deletions.h"
-#include "lane/event.h"
 #include "lane/lanes.h"
 #include "log/commit_log.h"
 

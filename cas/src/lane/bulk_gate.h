@@ -8,8 +8,8 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/event.h"
 #include "io/io_scheduler.h"
-#include "lane/event.h"
 
 #include <cstdint>
 #include <deque>

@@ -6,12 +6,12 @@
 //          who ends last.
 // Threads  each part has its own rules; the plain fields are set while the store opens.
 
+#include "base/event.h"
 #include "cas/store.h"
 #include "format/lane_record.h"
 #include "io/buffer_pool.h"
 #include "lane/bulk_gate.h"
 #include "lane/clock_cache.h"
-#include "lane/event.h"
 #include "lane/id_blocks.h"
 #include "lane/lane_files.h"
 #include "lane/lane_pool.h"

@@ -59,6 +59,12 @@ public:
         if (result) upload_->end();
         co_return result;
     }
+    Awaitable<Result<std::shared_ptr<FollowedBlob>>> follow() override {
+        InCall call{*upload_};
+        auto result = co_await upload_->follow();
+        call.done();
+        co_return result;
+    }
     Awaitable<Result<void>> cancel() override {
         InCall call{*upload_};
         auto result = co_await upload_->cancel();

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/errors.h"
 #include "base/planted_bug.h"
+#include "lane/followed_record.h"
 #include "lane/lane_errors.h"
 #include "lane/lane_rooms.h"
 
@@ -61,6 +62,22 @@ std::size_t RecordWriter::capacity(const Slot& slot) const noexcept {
 
 std::uint64_t RecordWriter::file_offset(std::uint64_t stream_offset) const noexcept {
     return (std::uint64_t{lease_.base_page} + 1) * kPageSize + stream_offset;
+}
+
+void RecordWriter::set_follower(std::shared_ptr<FollowedRecord> follower) {
+    follower_ = std::move(follower);
+    follower_->set_place(lease_.lane, lease_.base_page);
+    follower_->set_completed(completed_bytes());
+}
+
+// Of the payload, without a gap.
+std::uint64_t RecordWriter::completed_bytes() const noexcept {
+    std::uint64_t completed = aligned_bytes();
+    for (const auto& slot : slots_) {
+        if (slot->in_flight)
+            completed = std::min(completed, slot->operation.offset - file_offset(0));
+    }
+    return completed;
 }
 
 MutableByteView RecordWriter::room() const noexcept {
@@ -249,6 +266,7 @@ void RecordWriter::on_write_done(Slot& slot, std::int64_t result) noexcept {
     } else if (static_cast<std::uint64_t>(result) != slot.operation.size) {
         record_error(errno_code(EIO));
     }
+    if (follower_ && !error_) follower_->set_completed(completed_bytes());
     give_back(slot);
     progress_.set();
     if (in_flight_ == 0 && closed_) finish_close();

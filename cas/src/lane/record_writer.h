@@ -13,9 +13,9 @@
 // I1       every byte below aligned_bytes() was submitted; the tail behind it is in the current
 //          buffer.
 
+#include "base/event.h"
 #include "cas/io.h"
 #include "io/buffer_pool.h"
-#include "lane/event.h"
 #include "lane/lane_pool.h"
 
 #include <cstdint>
@@ -26,6 +26,7 @@
 namespace orbitalreg::cas {
 
 class BulkGate;
+class FollowedRecord;
 struct LaneRooms;
 
 class RecordWriter : public std::enable_shared_from_this<RecordWriter> {
@@ -45,6 +46,9 @@ public:
     void resume_at(std::uint64_t aligned_bytes) noexcept;
     // Written before the payload; a resumed record has its own already.
     void set_header(const RecordHeader& header) noexcept;
+
+    // It is told how far the device has come.
+    void set_follower(std::shared_ptr<FollowedRecord> follower);
 
     // What is left of the current buffer; empty when it is full.
     MutableByteView room() const noexcept;
@@ -88,6 +92,7 @@ private:
 
     std::size_t capacity(const Slot& slot) const noexcept;
     std::uint64_t file_offset(std::uint64_t stream_offset) const noexcept;
+    std::uint64_t completed_bytes() const noexcept;
     Awaitable<Result<void>> send();
     void submit_header() noexcept;
     Awaitable<Result<void>> allocate_to(std::uint64_t end);
@@ -119,6 +124,7 @@ private:
     std::size_t in_flight_ = 0;
     Event progress_;
     ErrorCode error_;
+    std::shared_ptr<FollowedRecord> follower_;
     std::function<void()> closed_;
     bool give_back_ahead_ = false;
     IoOperation closing_operation_;

@@ -80,6 +80,7 @@ Awaitable<Result<void>> Upload::enter_lane() {
     RecordHeader header = record_header();
     header.previous_base_page = previous;
     record_->set_header(header);
+    if (followed_) record_->set_follower(followed_);
     if (first_) {
         const ByteView bytes = first_->bytes().first(static_cast<std::size_t>(received_));
         const auto copied = co_await record_->append(bytes);
@@ -110,10 +111,29 @@ Awaitable<Result<void>> Upload::advance(std::size_t size) {
     if (record_ != nullptr) record_->filled(size);
     received_ += size;
     rooms_->upload_bytes->add(size);
+    if (followed_) tell_follower();
     if (session_ && received_ - marked_ >= rooms_->options.mark_interval_bytes) {
         ORB_CO_TRY(co_await write_mark());
     }
     co_return ok();
+}
+
+// Before a mark: it forgets what it has put into the log.
+void Upload::tell_follower() {
+    const auto known = followed_->sums() - sums_.first();
+    followed_->add_sums(sums_.filled().subspan(static_cast<std::size_t>(known)));
+}
+
+Awaitable<Result<std::shared_ptr<FollowedBlob>>> Upload::follow() {
+    if (failed_) co_return fail(failed_);
+    followed_ = std::make_shared<FollowedRecord>(rooms_, uid_);
+    std::vector<std::uint64_t> marked(sums_.first());
+    SumReader sums{mark_reader(), parts_, sums_.first(), {}};
+    ORB_CO_TRY(co_await sums.read(marked));
+    followed_->add_sums(marked);
+    tell_follower();
+    if (record_ != nullptr) record_->set_follower(followed_);
+    co_return followed_;
 }
 
 Awaitable<Result<std::uint64_t>> Upload::mark() {

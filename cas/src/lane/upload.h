@@ -16,6 +16,7 @@
 #include "base/hasher.h"
 #include "cas/blob_writer.h"
 #include "lane/chunk_sums.h"
+#include "lane/followed_record.h"
 #include "lane/lane_rooms.h"
 #include "lane/record_writer.h"
 #include "lane/sum_reader.h"
@@ -47,6 +48,8 @@ public:
     Awaitable<Result<MutableByteView>> buffer();
     Awaitable<Result<void>> advance(std::size_t size);
     Awaitable<Result<std::uint64_t>> mark();
+    // From now on what arrives can be read.
+    Awaitable<Result<std::shared_ptr<FollowedBlob>>> follow();
     // upload_finish.cc
     Awaitable<Result<BlobInfo>> finish(Digest expected, Change change);
     Awaitable<Result<void>> cancel();
@@ -61,6 +64,7 @@ private:
     bool may_be_inline() const noexcept;
     ByteView inline_bytes() const noexcept;
     Awaitable<Result<void>> enter_lane();
+    void tell_follower();
     RecordHeader record_header() const noexcept;
     Awaitable<Result<void>> write_mark();
     Awaitable<Result<void>> commit_mark(MarkRecord mark, std::vector<std::byte> raw);
@@ -93,6 +97,7 @@ private:
     std::vector<MarkPart> parts_;  // chunk sums in the log, when in a lane
     std::optional<Buffer> first_;  // the bytes, while inline
     std::shared_ptr<RecordWriter> record_;
+    std::shared_ptr<FollowedRecord> followed_;  // empty: nobody may read along
     bool marked_in_lane_ = false;
     ErrorCode failed_;
     bool committed_ = false;

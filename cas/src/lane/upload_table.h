@@ -8,10 +8,10 @@
 //          Closed ones: ClosedUploads.
 // Threads  any; one lock, held for one look-up or one change.
 
+#include "base/event.h"
 #include "cas/walked_table.h"
 #include "index/blob_table.h"
 #include "lane/closed_uploads.h"
-#include "lane/event.h"
 #include "lane/lane_records.h"
 
 #include <cstdint>

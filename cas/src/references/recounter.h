@@ -9,9 +9,9 @@
 //          and tries again after a tenth of the interval.
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "cas/store.h"
 #include "index/blob_table.h"
-#include "lane/event.h"
 #include "log/group.h"
 #include "references/recount.h"
 

@@ -10,11 +10,11 @@
 // Threads  the coroutine runs on `environment.background`; the rest from any.
 // Limits   kWindowEntries extents are known ahead; one pin at a time; a piece of 256 KiB.
 
+#include "base/event.h"
 #include "cas/scrub.h"
 #include "cas/store.h"
 #include "check/extent_check.h"
 #include "index/blob_table.h"
-#include "lane/event.h"
 #include "log/commit_log.h"
 #include "scrub/damage_marks.h"
 #include "scrub/scrub_state.h"

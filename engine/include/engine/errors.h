@@ -46,8 +46,11 @@ enum class Errc {
     damaged,              // the stored bytes fail their checksum and are not served
     io_error,             // the device failed
     unwritable,  // a record of it could not be read again: a fault of ours, nothing happened
-    stopped,     // shutting down
-    unknown,     // it may or may not have happened: ask again with the same request id
+    upstream_unavailable,  // another registry does not answer, and nothing is kept of what was asked for
+    upstream_untrusted,  // it answers what it must not: nothing of that was kept
+    throttled,           // it wants to be left alone: Refusal::retry_after_s
+    stopped,             // shutting down
+    unknown,             // it may or may not have happened: ask again with the same request id
 };
 
 const boost::system::error_category& category() noexcept;
@@ -60,8 +63,9 @@ inline ErrorCode make_error_code(Errc error) noexcept {
 struct Refusal {
     ErrorCode code;
     std::string message;
-    std::vector<Digest> digests;     // what `code` is about; see Errc
-    std::uint64_t offset_bytes = 0;  // offset_mismatch: where the upload stands
+    std::vector<Digest> digests;      // what `code` is about; see Errc
+    std::uint64_t offset_bytes = 0;   // offset_mismatch: where the upload stands
+    std::uint64_t retry_after_s = 0;  // throttled; 0: nobody said
 
     Refusal() = default;
     // Implicit, so that a failed Result leaves a function that answers. The message is the code's

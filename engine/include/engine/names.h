@@ -77,6 +77,11 @@ struct RepositoryName {
 // Errc::name_unknown.
 Answer<RepositoryName> ruling_repository(const ImageName& image, std::string_view default_project);
 
+// What stands behind the first two components; empty: nothing does.
+std::string_view rest_of(const ImageName& image) noexcept;
+// `<project>/<repo>/<rest>`. Errc::name_invalid.
+Result<ImageName> name_in(const RepositoryName& repository, std::string_view rest);
+
 }  // namespace orbitalreg::engine
 
 template <>

@@ -90,6 +90,9 @@ struct VirtualMember {
         friend bool operator==(const Rewrite&, const Rewrite&) = default;
     };
     std::vector<Rewrite> rewrite;
+    // Of a local one: an image name that it holds, or that `include` names, is asked of no remote member, whatever the tag
+    // (SEC-70). False: tags of one name may come from several members.
+    bool owns_names = true;
 
     friend bool operator==(const VirtualMember&, const VirtualMember&) = default;
 };

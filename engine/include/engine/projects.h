@@ -16,7 +16,9 @@
 #include "engine/options.h"
 
 #include <map>
+#include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -50,9 +52,15 @@ struct RepositorySettings {
     std::optional<bool> open_to_all;  // other than its project
     bool declared = false;
     std::string description;
+    RepositoryType type = RepositoryType::local;
+    std::shared_ptr<const RemoteSettings> remote{};    // of a remote one, never empty there
+    std::shared_ptr<const VirtualSettings> members{};  // of a virtual one, never empty there
 };
 
 struct RepositoryChange {
+    // Of a repository of that type; its type never changes.
+    std::shared_ptr<const RemoteSettings> remote{};
+    std::shared_ptr<const VirtualSettings> members{};
     std::optional<bool> sparse_index_allowed;
     std::optional<std::optional<bool>> open_to_all;
     std::optional<std::string> description;
@@ -112,6 +120,13 @@ public:
                                                                          std::string after,
                                                                          std::uint32_t count);
 
+    // Remote and virtual ones that are kept here: asked at every pull, so they are in memory. load() before the first request;
+    // the other calls keep it true.
+    using Fetching = std::map<RepositoryName, std::shared_ptr<const RepositorySettings>>;
+    Awaitable<Answer<void>> load();
+    std::shared_ptr<const RepositorySettings> find_fetching(const RepositoryName& name) const;
+    Fetching fetching() const;
+
     // --- members ---
     Awaitable<Answer<Member>> find_member(std::string project, Member::Kind kind, std::string name);
     // Replaces what the member had.
@@ -140,7 +155,11 @@ private:
     Awaitable<Answer<void>> write_visibility(const RepositorySettings& settings);
     Awaitable<Answer<void>> read_visibility(std::string project, ProjectView* view);
     void declare(const ProjectDeclaration& declaration);
+    void note_fetching(const RepositorySettings& settings);
+    void forget_fetching(const std::string& project, const std::string& name);
 
+    mutable std::shared_mutex fetching_mutex_;
+    Fetching fetching_;
     DocumentStore& documents_;
     Random& random_;
     const Clock& clock_;

@@ -14,6 +14,7 @@
 #include "engine/options.h"
 #include "engine/ports.h"
 #include "engine/registry_store.h"
+#include "engine/remotes.h"
 
 #include <array>
 #include <cstdint>
@@ -70,16 +71,35 @@ struct PutManifestReceipt {
 
 struct OpenedManifest {
     ManifestInfo info;
+    PullSource source;
     std::unique_ptr<BlobStream> content;
+};
+
+// How a pull of one reference is answered: each member that was looked at, in order, and what it said.
+struct PullExplanation {
+    struct Step {
+        std::string member;  // of a virtual repository; else the repository itself
+        RepositoryType type = RepositoryType::local;
+        std::string image;     // what it is called there
+        std::string upstream;  // of a remote one: its URL
+        std::string outcome;   // found, absent, refused, error, not asked
+        std::string reason;
+    };
+    std::string repository;
+    RepositoryType type = RepositoryType::local;
+    std::vector<Step> steps;
+    std::optional<FoundManifest> found;
+    std::optional<Refusal> refusal;
 };
 
 class Projects;
 
 class Registry {
 public:
-    // `projects`: those that are neither declared nor made by pushes; may be null, and outlives it.
+    // `projects`: those that are neither declared nor made by pushes; `remotes`: without it remote repositories are not offered.
+    // Both may be null, and outlive it.
     Registry(RegistryStore& store, Random& random, Log& log, Metrics& metrics,
-             RegistryOptions options, Projects* projects = nullptr);
+             RegistryOptions options, Projects* projects = nullptr, Remotes* remotes = nullptr);
     ~Registry();
     Registry(const Registry&) = delete;
     Registry& operator=(const Registry&) = delete;
@@ -91,12 +111,13 @@ public:
     void set_pull_observer(PullObserver& observer);
 
     const RegistryOptions& options() const noexcept;
+    // Null: remote repositories are not offered.
+    const Remotes* remotes() const noexcept;
     RegistryStoreStats stats() const;
 
     // --- blobs ---
-    Awaitable<Answer<BlobInfo>> stat_blob(Principal principal, ImageName image, Digest digest);
-    Awaitable<Answer<std::unique_ptr<BlobStream>>> open_blob(Principal principal, ImageName image,
-                                                             Digest digest);
+    Awaitable<Answer<FoundBlob>> stat_blob(Principal principal, ImageName image, Digest digest);
+    Awaitable<Answer<OpenedBlob>> open_blob(Principal principal, ImageName image, Digest digest);
     Awaitable<Answer<void>> delete_blob(Principal principal, ImageName image, Digest digest);
     // Nothing when there is nothing to mount: the caller starts an ordinary upload (DIST-MNT-02).
     // Only from where `access` may pull; null: from anywhere. Without `source` it looks wherever that is.
@@ -125,10 +146,12 @@ public:
     Awaitable<Answer<PutManifestReceipt>> put_manifest(Principal principal,
                                                        PutManifestRequest request);
     // Both ask the gates.
-    Awaitable<Answer<ManifestInfo>> stat_manifest(Principal principal, ImageName image,
-                                                  Reference reference);
+    Awaitable<Answer<FoundManifest>> stat_manifest(Principal principal, ImageName image,
+                                                   Reference reference);
     Awaitable<Answer<OpenedManifest>> open_manifest(Principal principal, ImageName image,
                                                     Reference reference);
+    // What stat_manifest() would do, and why. Asks upstreams, fetches nothing.
+    Awaitable<PullExplanation> explain_pull(ImageName image, Reference reference);
     // A tag: only the tag. A digest: the manifest with all its tags. DIST-DEL-01, DIST-DEL-02.
     Awaitable<Answer<void>> delete_manifest(Principal principal, ImageName image,
                                             Reference reference);

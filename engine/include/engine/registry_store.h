@@ -63,6 +63,20 @@ public:
     virtual Awaitable<Answer<BlobPiece>> read(std::uint64_t offset, std::uint64_t length_max) = 0;
 };
 
+// FollowedUpload reads what an UploadWriter has taken in while it goes on: sound bytes, but whether they are the blob that
+// was meant is known only when the writer has finished.
+//
+// Threads  any reactor, several at once. May outlive the writer.
+class FollowedUpload {
+public:
+    virtual ~FollowedUpload() = default;
+
+    // From 0 up to here read() has an answer; only grows.
+    virtual std::uint64_t readable_bytes() const noexcept = 0;
+    // At least one byte from `offset` < readable_bytes(), at most `length_max`. Errc::io_error, Errc::overloaded.
+    virtual Awaitable<Answer<BlobPiece>> read(std::uint64_t offset, std::uint64_t length_max) = 0;
+};
+
 // UploadWriter takes in the bytes of one blob, and links it under its image name when it is
 // finished.
 //
@@ -89,6 +103,8 @@ public:
     // Compares, commits, links, closes the session: all or nothing. Errc::digest_mismatch ends the
     // session.
     virtual Awaitable<Answer<BlobInfo>> finish(Digest expected) = 0;
+    // Lets others read what arrives; before the first advance().
+    virtual Awaitable<Answer<std::shared_ptr<FollowedUpload>>> follow() = 0;
     // Ends the session; durable when it returns.
     virtual Awaitable<Answer<void>> cancel() = 0;
 };
@@ -160,6 +176,8 @@ struct ManifestPut {
     bool children_may_be_missing = false;         // sparse index: children are not looked for
     std::uint32_t referrers_per_subject_max = 0;  // 0: no limit; beyond it Errc::denied
     std::vector<DocumentWrite> documents;         // written in the same step, or nothing is
+    // From an upstream: nothing that it refers to needs to be there, until it is asked for.
+    bool fetched = false;
 };
 
 struct Referrer {

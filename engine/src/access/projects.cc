@@ -1,6 +1,7 @@
 #include "engine/projects.h"
 
 #include "access/project_documents.h"
+#include "access/repository_documents.h"
 
 namespace orbitalreg::engine {
 namespace {
@@ -42,29 +43,8 @@ std::optional<Project> decode_project(ByteView bytes) {
     return project.name.empty() ? std::nullopt : std::optional{std::move(project)};
 }
 
-std::vector<std::byte> encode(const RepositorySettings& settings) {
-    json::object object{{"project", settings.project},
-                        {"name", settings.name},
-                        {"sparse_index", settings.sparse_index_allowed},
-                        {"description", settings.description}};
-    if (settings.open_to_all) object["public"] = *settings.open_to_all;
-    return to_document(object);
-}
-
 std::vector<std::byte> encode_visibility(const RepositorySettings& settings) {
     return to_document({{"name", settings.name}, {"public", settings.open_to_all.value_or(false)}});
-}
-
-std::optional<RepositorySettings> decode_repository(ByteView bytes) {
-    const auto object = from_document(bytes);
-    if (!object) return std::nullopt;
-    RepositorySettings settings;
-    settings.project = text_of(*object, "project");
-    settings.name = text_of(*object, "name");
-    settings.sparse_index_allowed = flag_of(*object, "sparse_index");
-    if (object->contains("public")) settings.open_to_all = flag_of(*object, "public");
-    settings.description = text_of(*object, "description");
-    return settings.name.empty() ? std::nullopt : std::optional{std::move(settings)};
 }
 
 }  // namespace
@@ -90,7 +70,13 @@ void Projects::declare(const ProjectDeclaration& declaration) {
                                               repository.sparse_index_allowed,
                                               repository.open_to_all,
                                               true,
-                                              {}};
+                                              {},
+                                              repository.type};
+        auto& settings = made.repositories[repository.name];
+        if (repository.type == RepositoryType::remote)
+            settings.remote = std::make_shared<const RemoteSettings>(repository.remote);
+        if (repository.type == RepositoryType::virtual_members)
+            settings.members = std::make_shared<const VirtualSettings>(repository.members);
     }
     for (const auto& member : declaration.members) {
         Member entry{declaration.name,
@@ -196,6 +182,7 @@ Awaitable<Answer<void>> Projects::remove(std::string name) {
         const auto removed = co_await remove_all(folder(kind, name));
         if (!removed) co_return refuse(removed.error());
     }
+    forget_fetching(name, {});
     const auto robots = co_await remove_all("account/robot/" + name_part(name) + '/');
     if (!robots) co_return refuse(robots.error());
     co_return co_await remove_document(project_document(name));
@@ -218,6 +205,47 @@ Awaitable<Answer<AccountPage<Project>>> Projects::list(std::string after, std::u
 }
 
 // --- repositories ---
+
+void Projects::note_fetching(const RepositorySettings& settings) {
+    if (settings.type == RepositoryType::local) return;
+    const std::unique_lock lock{fetching_mutex_};
+    fetching_[{settings.project, settings.name}] =
+        std::make_shared<const RepositorySettings>(settings);
+}
+
+void Projects::forget_fetching(const std::string& project, const std::string& name) {
+    const std::unique_lock lock{fetching_mutex_};
+    if (!name.empty()) {
+        fetching_.erase({project, name});
+    } else {
+        std::erase_if(fetching_, [&](const auto& entry) { return entry.first.project == project; });
+    }
+}
+
+Awaitable<Answer<void>> Projects::load() {
+    std::string after;
+    for (;;) {
+        const auto page = co_await documents_.list("repository/", after, kPage);
+        if (!page) co_return refuse(page.error());
+        for (const auto& document : page.value().documents) {
+            after = document.name;
+            if (const auto settings = decode_repository(document.bytes)) note_fetching(*settings);
+        }
+        if (!page.value().more || page.value().documents.empty()) co_return ok();
+    }
+}
+
+std::shared_ptr<const RepositorySettings> Projects::find_fetching(
+    const RepositoryName& name) const {
+    const std::shared_lock lock{fetching_mutex_};
+    const auto found = fetching_.find(name);
+    return found == fetching_.end() ? nullptr : found->second;
+}
+
+Projects::Fetching Projects::fetching() const {
+    const std::shared_lock lock{fetching_mutex_};
+    return fetching_;
+}
 
 Awaitable<Answer<RepositorySettings>> Projects::find_repository(std::string project,
                                                                 std::string name) {
@@ -263,6 +291,7 @@ Awaitable<Answer<RepositorySettings>> Projects::create_repository(RepositorySett
     if (!written) co_return refuse(written.error());
     const auto visible = co_await write_visibility(settings);
     if (!visible) co_return refuse(visible.error());
+    note_fetching(settings);
     co_return settings;
 }
 
@@ -281,6 +310,13 @@ Awaitable<Answer<RepositorySettings>> Projects::change_repository(std::string pr
             settings->sparse_index_allowed = *change.sparse_index_allowed;
         if (change.open_to_all) settings->open_to_all = *change.open_to_all;
         if (change.description) settings->description = *change.description;
+        if (change.remote || change.members) {
+            const bool fits = (change.remote == nullptr || settings->remote) &&
+                              (change.members == nullptr || settings->members);
+            if (!fits) co_return refuse({Errc::unsupported, "the repository is of another type"});
+            if (change.remote) settings->remote = change.remote;
+            if (change.members) settings->members = change.members;
+        }
         const auto written =
             co_await write(document.value().name, encode(*settings),
                            DocumentExpectation::at_version(document.value().version));
@@ -289,6 +325,7 @@ Awaitable<Answer<RepositorySettings>> Projects::change_repository(std::string pr
         if (!written) continue;
         const auto visible = co_await write_visibility(*settings);
         if (!visible) co_return refuse(visible.error());
+        note_fetching(*settings);
         co_return std::move(*settings);
     }
 }
@@ -303,7 +340,9 @@ Awaitable<Answer<void>> Projects::remove_repository(std::string project, std::st
     closed.name = name;
     const auto visible = co_await write_visibility(closed);
     if (!visible) co_return refuse(visible.error());
-    co_return co_await remove_document(repository_document(project, name));
+    const auto removed = co_await remove_document(repository_document(project, name));
+    if (removed) forget_fetching(project, name);
+    co_return removed;
 }
 
 Awaitable<Answer<AccountPage<RepositorySettings>>> Projects::list_repositories(

@@ -48,9 +48,13 @@ void Catalog::apply_record(const cas::FrameContext& frame, const ManifestPutReco
         manifests_.add(*manifest, record.digest, record.size_bytes, references);
     }
     for (const auto& edge : record.edges) {
-        if (const auto child = references.find(edge.digest))
+        if (const auto child = references.find(edge.digest)) {
             manifests_.add_child(*manifest, *child, references);
+        } else {
+            manifests_.await_child(*manifest, edge.digest);
+        }
     }
+    manifests_.arrive(*manifest, record.digest, references);
     images_.put_manifest(image, *manifest, described, record.subject, record.tags,
                          seconds_of(frame));
 }
@@ -76,8 +80,10 @@ void Catalog::apply_record(const cas::FrameContext&, const ManifestDeleteRecord&
 
 void Catalog::apply_record(const cas::FrameContext&, const LinkAddRecord& record,
                            cas::ReferenceSink& references) {
-    if (const auto blob = references.find(record.digest))
-        images_.add_link(record.image.text(), *blob);
+    const auto blob = references.find(record.digest);
+    if (!blob) return;
+    images_.add_link(record.image.text(), *blob);
+    manifests_.arrive(*blob, record.digest, references);
 }
 
 void Catalog::apply_record(const cas::FrameContext&, const LinkDeleteRecord& record,

@@ -13,6 +13,7 @@ std::vector<cas::CheckpointTable*> Catalog::checkpoint_tables() {
     for (auto* table : images_.checkpoint_tables()) tables.push_back(table);
     tables.push_back(&documents_.checkpoint_table());
     tables.push_back(&repository_rows_);
+    tables.push_back(&manifests_.awaited_table());
     tables.push_back(&images_.times_table());
     return tables;
 }

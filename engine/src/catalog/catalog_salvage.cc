@@ -37,6 +37,8 @@ std::string_view noun_of(std::uint16_t table) noexcept {
             return "documents";
         case TableNumber::repositories:
             return "repositories";
+        case TableNumber::awaited_children:
+            return "content that manifests await";
         case TableNumber::times:
             return "times of pushes and pulls";
     }
@@ -68,6 +70,9 @@ void CatalogSalvageOfRows::add(std::uint16_t table, ByteView row) {
             break;
         case TableNumber::repositories:
             restored = add_repository(row);
+            break;
+        case TableNumber::awaited_children:
+            restored = add_awaited(row);
             break;
         case TableNumber::times:
             restored = add_times(row);
@@ -248,6 +253,16 @@ bool CatalogSalvageOfRows::add_repository(ByteView row) {
     return true;
 }
 
+// What a manifest awaits stands in its bytes too: finish() puts it again.
+bool CatalogSalvageOfRows::add_awaited(ByteView row) {
+    FieldReader fields{row};
+    const auto digest = digest_of(fields.number<std::uint32_t>());
+    fields.digest();
+    if (!digest || !fields.done()) return false;
+    awaiting_.insert(*digest);
+    return true;
+}
+
 bool CatalogSalvageOfRows::add_times(ByteView bytes) {
     const auto row = ImageTable::read_times_row(bytes);
     if (!row) return false;
@@ -301,8 +316,10 @@ void CatalogSalvageOfRows::finish(bool rows_whole) {
             const auto image = ImageName::parse(text);
             if (!image) continue;
             for (const auto blob : catalog_.images().manifests(text)) {
-                if (const auto known = catalog_.manifests().find(blob))
-                    complete(image.value(), known->digest, rows_whole);
+                const auto known = catalog_.manifests().find(blob);
+                if (!known) continue;
+                if (awaiting_.contains(known->digest)) put_again(image.value(), known->digest);
+                complete(image.value(), known->digest, rows_whole);
             }
         }
         more = page.more && !page.items.empty();

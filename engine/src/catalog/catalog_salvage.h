@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ private:
     bool add_link(ByteView row);
     bool add_document(ByteView row);
     bool add_repository(ByteView row);
+    bool add_awaited(ByteView row);
     bool add_times(ByteView row);
 
     const ImageName* name_of(std::uint32_t number) const;
@@ -72,6 +74,7 @@ private:
     cas::SalvagedBlobs& blobs_;
     std::map<std::uint32_t, Known> manifests_;
     std::map<std::uint32_t, ImageName> names_;
+    std::set<Digest> awaiting_;  // manifests that refer to what was not there
     std::map<std::uint16_t, Count> counts_;
     std::uint64_t implied_manifests_ = 0;
     std::uint64_t implied_links_ = 0;

@@ -80,6 +80,29 @@ Result<void> ManifestTable::Rows::load(ByteView bytes) const {
     return ok();
 }
 
+std::optional<ManifestTable::Awaited> ManifestTable::AwaitedRows::next(
+    const std::optional<Awaited>& after) const {
+    const auto found = after ? table->awaited_.upper_bound(*after) : table->awaited_.begin();
+    if (found == table->awaited_.end()) return std::nullopt;
+    return *found;
+}
+
+void ManifestTable::AwaitedRows::encode(const Awaited& key, std::vector<std::byte>& bytes) const {
+    if (!table->awaited_.contains(key)) return;
+    FieldWriter{bytes}.number(key.first).digest(key.second);
+}
+
+Result<void> ManifestTable::AwaitedRows::load(ByteView bytes) const {
+    FieldReader fields{bytes};
+    const auto manifest = fields.number<std::uint32_t>();
+    const auto child = fields.digest();
+    const bool sound = child && fields.done() && table->rows_.contains(manifest);
+    if (!sound) return fail(cas::Errc::bad_format);
+    if (!table->awaited_.insert({manifest, *child}).second) return fail(cas::Errc::bad_format);
+    table->awaiting_[*child].insert(manifest);
+    return ok();
+}
+
 bool ManifestTable::load_holder(cas::BlobId manifest) {
     const auto row = rows_.find(manifest.value);
     if (row == rows_.end()) return false;

@@ -24,6 +24,11 @@ void ManifestTable::add(cas::BlobId manifest, const Digest& digest, std::uint64_
 void ManifestTable::add_child(cas::BlobId manifest, cas::BlobId child,
                               cas::ReferenceSink& references) {
     std::unique_lock lock{mutex_};
+    add_child_locked(manifest, child, references);
+}
+
+void ManifestTable::add_child_locked(cas::BlobId manifest, cas::BlobId child,
+                                     cas::ReferenceSink& references) {
     const auto row = rows_.find(manifest.value);
     ORB_ASSERT(row != rows_.end());
     if (row->second.children.contains(child.value)) return;
@@ -32,6 +37,39 @@ void ManifestTable::add_child(cas::BlobId manifest, cas::BlobId child,
     users_.change(child).insert(manifest.value);
     ++edges_;
     references.hold(child);
+}
+
+void ManifestTable::await_child(cas::BlobId manifest, const Digest& child) {
+    std::unique_lock lock{mutex_};
+    ORB_ASSERT(rows_.contains(manifest.value));  // I4
+    const Awaited awaited{manifest.value, child};
+    if (awaited_.contains(awaited)) return;
+    awaited_rows_.before_change(awaited);
+    awaited_.insert(awaited);
+    awaiting_[child].insert(manifest.value);
+}
+
+void ManifestTable::arrive(cas::BlobId blob, const Digest& digest, cas::ReferenceSink& references) {
+    std::unique_lock lock{mutex_};
+    auto waiting = awaiting_.extract(digest);
+    if (waiting.empty()) return;
+    for (const auto manifest : waiting.mapped()) {
+        const Awaited awaited{manifest, digest};
+        awaited_rows_.before_change(awaited);
+        awaited_.erase(awaited);
+        add_child_locked(cas::BlobId{manifest}, blob, references);
+    }
+}
+
+void ManifestTable::forget_awaited(std::uint32_t manifest) {
+    auto next = awaited_.lower_bound({manifest, Digest{}});
+    while (next != awaited_.end() && next->first == manifest) {
+        awaited_rows_.before_change(*next);
+        const auto waiting = awaiting_.find(next->second);
+        waiting->second.erase(manifest);
+        if (waiting->second.empty()) awaiting_.erase(waiting);
+        next = awaited_.erase(next);
+    }
 }
 
 void ManifestTable::remove(cas::BlobId manifest, cas::ReferenceSink& references) {
@@ -47,6 +85,7 @@ void ManifestTable::remove(cas::BlobId manifest, cas::ReferenceSink& references)
         references.release(cas::BlobId{child});
     }
     edges_ -= row->second.children.size();
+    forget_awaited(manifest.value);
     rows_.erase(row);
 }
 
@@ -87,6 +126,11 @@ std::vector<cas::BlobId> ManifestTable::users(cas::BlobId blob, std::size_t coun
     return found;
 }
 
+bool ManifestTable::awaits(cas::BlobId manifest, const Digest& child) const {
+    std::shared_lock lock{mutex_};
+    return awaited_.contains({manifest.value, child});
+}
+
 std::size_t ManifestTable::size() const {
     std::shared_lock lock{mutex_};
     return rows_.size();
@@ -117,14 +161,18 @@ std::uint64_t ManifestTable::fingerprint() const {
         for (const auto child : row.children) mixed = mix64(mixed, child);
         sum += mixed;  // in any order of the rows
     }
+    for (const auto& [manifest, child] : awaited_)
+        sum += mix64(manifest, checksum64(child.hash(), 1));
     return sum;
 }
 
 std::uint64_t ManifestTable::memory_bytes() const {
     constexpr std::uint64_t kEdgeBytes = 6;   // in a block that is two thirds full
     constexpr std::uint64_t kNodeBytes = 56;  // of the map, with the key and the allocation
+    constexpr std::uint64_t kAwaitedBytes = 4 * kNodeBytes + 2 * sizeof(Digest);
     std::shared_lock lock{mutex_};
-    return rows_.size() * (sizeof(Row) + kNodeBytes) + edges_ * kEdgeBytes + users_.memory_bytes();
+    return rows_.size() * (sizeof(Row) + kNodeBytes) + edges_ * kEdgeBytes + users_.memory_bytes() +
+           awaited_.size() * kAwaitedBytes;
 }
 
 void ManifestTable::check_invariants() const {
@@ -138,6 +186,11 @@ void ManifestTable::check_invariants() const {
         }
     }
     ORB_ASSERT(edges == users_.total() && edges == edges_);  // I3
+    for (const auto& [manifest, child] : awaited_) {
+        ORB_ASSERT(rows_.contains(manifest));  // I4
+        const auto waiting = awaiting_.find(child);
+        ORB_ASSERT(waiting != awaiting_.end() && waiting->second.contains(manifest));
+    }
 }
 
 }  // namespace orbitalreg::engine

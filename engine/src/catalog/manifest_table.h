@@ -8,8 +8,10 @@
 //   I1  a row exists while at least one image name holds the manifest; image_count says how many do.
 //   I2  each image name holds the manifest's own blob once; each row holds each of its children once.
 //   I3  c is a child of m if and only if m is a user of c.
+//   I4  a manifest that awaits a digest has a row.
 //
-// Stored   rows in the order of manifests' blob ids, without the count of image names.
+// Stored   rows in the order of manifests' blob ids, without the count of image names; and in a table of its own what is
+//          awaited.
 //
 // Threads  changes only from apply(), one thread; look-ups from any.
 
@@ -25,7 +27,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <shared_mutex>
+#include <utility>
 #include <vector>
 
 namespace orbitalreg::engine {
@@ -42,11 +46,17 @@ public:
     void add(cas::BlobId manifest, const Digest& digest, std::uint64_t size_bytes,
              cas::ReferenceSink& references);
     void add_child(cas::BlobId manifest, cas::BlobId child, cas::ReferenceSink& references);
+    // It refers to what is not there yet, in a sparse index or an image that is fetched piece by piece: a child from the
+    // moment it comes, so that collection does not take it away again.
+    void await_child(cas::BlobId manifest, const Digest& child);
+    // `blob` is there: whoever awaits it has it as a child now.
+    void arrive(cas::BlobId blob, const Digest& digest, cas::ReferenceSink& references);
     // One image name fewer; the last one releases the children.
     void remove(cas::BlobId manifest, cas::ReferenceSink& references);
 
     // --- checkpoints: the sequencer, and whoever opens the store ---
     cas::CheckpointTable& checkpoint_table() noexcept { return walked_rows_; }
+    cas::CheckpointTable& awaited_table() noexcept { return awaited_rows_; }
     // The same rows, walked apart from the checkpoint.
     cas::CheckpointTable& recount_table() noexcept { return recounted_rows_; }
     // As in ImageTable.
@@ -68,6 +78,7 @@ public:
     // Manifests that have the blob as a child, at most `count_max`, by id.
     std::vector<cas::BlobId> users(cas::BlobId blob, std::size_t count_max) const;
     std::size_t size() const;
+    bool awaits(cas::BlobId manifest, const Digest& child) const;
     // What it refers to, by id.
     std::vector<cas::BlobId> children(cas::BlobId manifest) const;
 
@@ -94,16 +105,32 @@ private:
         Result<void> loaded() const { return ok(); }
     };
 
+    using Awaited = std::pair<std::uint32_t, Digest>;  // manifest, child
+    struct AwaitedRows {
+        using Key = Awaited;
+        ManifestTable* table;
+
+        std::optional<Key> next(const std::optional<Key>& after) const;
+        void encode(const Key& key, std::vector<std::byte>& bytes) const;
+        Result<void> load(ByteView bytes) const;
+        Result<void> loaded() const { return ok(); }
+    };
+
     void before_change_of(cas::BlobId manifest);
+    void add_child_locked(cas::BlobId manifest, cas::BlobId child, cas::ReferenceSink& references);
+    void forget_awaited(std::uint32_t manifest);
 
     mutable std::shared_mutex mutex_;
     // In the order of a checkpoint's rows; and without the stop of a hash table that grows.
     std::map<std::uint32_t, Row> rows_;
     BlobSets users_;  // the manifests that have it as a child
     std::uint64_t edges_ = 0;
+    std::set<Awaited> awaited_;
+    std::map<Digest, std::set<std::uint32_t>> awaiting_;  // the same, by what is awaited
     std::uint32_t loaded_blobs_end_ = UINT32_MAX;
 
     cas::WalkedTable<Rows> walked_rows_{number_of(TableNumber::manifests), {this}};
+    cas::WalkedTable<AwaitedRows> awaited_rows_{number_of(TableNumber::awaited_children), {this}};
     cas::WalkedTable<Rows> recounted_rows_{number_of(TableNumber::manifests), {this}};
 };
 

@@ -16,6 +16,7 @@ enum class TableNumber : std::uint16_t {
     links = 68,
     documents = 69,
     repositories = 70,
+    awaited_children = 71,
     times = 72,
 };
 constexpr std::uint16_t number_of(TableNumber table) noexcept {

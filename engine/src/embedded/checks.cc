@@ -27,7 +27,8 @@ std::optional<cas::BlobStat> AppliedState::held_manifest(const ImageName& image,
 // DIST-MAN-13 to DIST-MAN-16, SEC-16, SEC-17.
 Answer<void> check_children(const AppliedState& state, const ManifestPut& put) {
     const auto& image = put.target.image;
-    const bool sparse = put.children_may_be_missing && is_index(put.manifest.kind());
+    const bool sparse =
+        put.fetched || (put.children_may_be_missing && is_index(put.manifest.kind()));
     std::vector<Digest> missing;
     const ManifestEdge* wrong_size = nullptr;
     for (const auto& edge : put.manifest.edges()) {

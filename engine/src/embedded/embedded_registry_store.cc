@@ -192,7 +192,7 @@ cas::KeySet keys_of(const ManifestPut& put) {
 
 ManifestPutRecord record_of(const ManifestPut& put, const RequestId& id) {
     const auto& manifest = put.manifest;
-    const bool sparse = put.children_may_be_missing && is_index(manifest.kind());
+    const bool sparse = put.fetched || (put.children_may_be_missing && is_index(manifest.kind()));
     std::vector<RecordEdge> edges;
     edges.reserve(manifest.edges().size());
     for (const auto& edge : manifest.edges())

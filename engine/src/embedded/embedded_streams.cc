@@ -46,6 +46,19 @@ Awaitable<Answer<BlobInfo>> EmbeddedUploadWriter::finish(Digest expected) {
     co_return BlobInfo{info.value().digest, info.value().size_bytes};
 }
 
+Awaitable<Answer<BlobPiece>> EmbeddedFollowedUpload::read(std::uint64_t offset,
+                                                          std::uint64_t length_max) {
+    auto piece = co_await blob_->read(offset, length_max);
+    if (!piece) co_return refuse(translate(piece.error()));
+    co_return BlobPiece{piece.value().bytes, std::move(piece.value().owner)};
+}
+
+Awaitable<Answer<std::shared_ptr<FollowedUpload>>> EmbeddedUploadWriter::follow() {
+    auto followed = co_await writer_->follow();
+    if (!followed) co_return refuse(translate(followed.error()));
+    co_return std::make_shared<EmbeddedFollowedUpload>(std::move(followed).value());
+}
+
 Awaitable<Answer<void>> EmbeddedUploadWriter::cancel() {
     const auto done = co_await writer_->cancel();
     if (!done) co_return refuse(translate(done.error()));

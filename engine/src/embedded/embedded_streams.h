@@ -24,6 +24,18 @@ private:
     std::unique_ptr<cas::BlobReader> reader_;
 };
 
+class EmbeddedFollowedUpload final : public FollowedUpload {
+public:
+    explicit EmbeddedFollowedUpload(std::shared_ptr<cas::FollowedBlob> blob) noexcept
+        : blob_{std::move(blob)} {}
+
+    std::uint64_t readable_bytes() const noexcept override { return blob_->readable_bytes(); }
+    Awaitable<Answer<BlobPiece>> read(std::uint64_t offset, std::uint64_t length_max) override;
+
+private:
+    std::shared_ptr<cas::FollowedBlob> blob_;
+};
+
 class EmbeddedUploadWriter final : public UploadWriter {
 public:
     EmbeddedUploadWriter(AppliedState state, PushTarget target, bool has_session,
@@ -38,6 +50,7 @@ public:
     Awaitable<Answer<void>> advance(std::size_t size) override;
     Awaitable<Answer<std::uint64_t>> mark() override;
     Awaitable<Answer<BlobInfo>> finish(Digest expected) override;
+    Awaitable<Answer<std::shared_ptr<FollowedUpload>>> follow() override;
     Awaitable<Answer<void>> cancel() override;
 
 private:

@@ -369,6 +369,7 @@ bool ManifestHandler::take_text(json::error_code& ec) {
 
 bool ManifestHandler::on_int64(std::int64_t value, json::string_view, json::error_code& ec) {
     if (!outside() && top().place == Place::root && top().field == Field::schema_version) {
+        if (value == 1) return refuse_with("Docker manifest schema 1 is not supported", ec);
         if (value != 2) return refuse_with("schemaVersion is not 2", ec);
         has_schema_version_ = true;
         return true;

@@ -112,4 +112,17 @@ Answer<RepositoryName> ruling_repository(const ImageName& image, std::string_vie
     return RepositoryName{std::string{default_project}, image.text()};
 }
 
+std::string_view rest_of(const ImageName& image) noexcept {
+    const std::string_view text = image.text();
+    const auto first = text.find('/');
+    const auto second = first == text.npos ? text.npos : text.find('/', first + 1);
+    return second == text.npos ? std::string_view{} : text.substr(second + 1);
+}
+
+Result<ImageName> name_in(const RepositoryName& repository, std::string_view rest) {
+    auto text = repository.text();
+    if (!rest.empty()) text.append("/").append(rest);
+    return ImageName::parse(text);
+}
+
 }  // namespace orbitalreg::engine

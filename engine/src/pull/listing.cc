@@ -23,10 +23,10 @@ Page<T> finished(Page<T> page) {
 Awaitable<Answer<Page<std::string>>> Registry::list_tags(Principal, ImageName image,
                                                          std::string after,
                                                          std::optional<std::uint64_t> count) {
-    ORB_CO_TRY(rooms_->rules.check_readable(image));
+    ORB_CO_TRY(const auto ruling, rooms_->rules.ruling_of(image));
     const auto most = rooms_->limits().list_page_max;
-    auto page = co_await rooms_->store.list_tags(std::move(image), std::move(after),
-                                                 page_size(count, most, most));
+    auto page = co_await rooms_->list_tags_in(ruling, std::move(image), std::move(after),
+                                              page_size(count, most, most));
     if (!page) co_return refuse(page.error());
     co_return finished(std::move(page).value());
 }
@@ -43,7 +43,7 @@ Awaitable<Answer<Registry::ImagePage>> Registry::list_images(
     result.last = std::move(after);
     std::string seen_project;
     for (std::size_t looked_at = 0; size > 0 && result.items.size() < size;) {
-        auto page = co_await rooms_->store.list_images(
+        auto page = co_await rooms_->list_names(
             result.last, size - static_cast<std::uint32_t>(result.items.size()));
         if (!page) co_return refuse(page.error());
         result.more = page.value().more;
@@ -95,17 +95,18 @@ Awaitable<Answer<Page<Referrer>>> Registry::list_referrers(Principal, ImageName 
                                                            std::vector<std::string> artifact_types,
                                                            std::optional<Digest> after,
                                                            std::optional<std::uint64_t> count) {
-    const auto readable = rooms_->rules.check_readable(image);
-    if (!readable) {
+    const auto ruling = rooms_->rules.ruling_of(image);
+    if (!ruling) {
         // DIST-REF-04: nobody has heard of it, so nothing refers to it.
-        if (readable.error().code == Errc::name_unknown) co_return Page<Referrer>{};
-        co_return refuse(readable.error());
+        if (ruling.error().code == Errc::name_unknown) co_return Page<Referrer>{};
+        co_return refuse(ruling.error());
     }
     const auto& limits = rooms_->limits();
     ReferrersQuery query{subject, std::move(artifact_types), after,
                          page_size(count, limits.referrers_page_max, limits.referrers_page_max),
                          limits.referrers_page_max_bytes};
-    auto page = co_await rooms_->store.referrers(std::move(image), std::move(query));
+    auto page =
+        co_await rooms_->list_referrers_in(ruling.value(), std::move(image), std::move(query));
     if (!page) co_return refuse(page.error());
     co_return finished(std::move(page).value());
 }

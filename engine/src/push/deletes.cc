@@ -5,7 +5,7 @@
 namespace orbitalreg::engine {
 
 Awaitable<Answer<void>> Registry::delete_blob(Principal, ImageName image, Digest digest) {
-    ORB_CO_TRY(rooms_->rules.check_readable(image));
+    ORB_CO_TRY(image, rooms_->rules.changeable(image));
     const auto id = rooms_->new_request();
     const auto done = co_await rooms_->store.delete_link(id, std::move(image), digest);
     if (!done) co_return refuse(done.error());
@@ -13,7 +13,7 @@ Awaitable<Answer<void>> Registry::delete_blob(Principal, ImageName image, Digest
 }
 
 Awaitable<Answer<void>> Registry::delete_manifest(Principal, ImageName image, Reference reference) {
-    ORB_CO_TRY(rooms_->rules.check_readable(image));
+    ORB_CO_TRY(image, rooms_->rules.changeable(image));
     const auto id = rooms_->new_request();
     if (auto* tag = std::get_if<Tag>(&reference)) {
         const auto done = co_await rooms_->store.delete_tag(id, std::move(image), std::move(*tag),

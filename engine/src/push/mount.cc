@@ -22,12 +22,12 @@ Awaitable<Answer<std::optional<BlobInfo>>> Registry::mount(
     std::shared_ptr<const RequestAccess> access) {
     auto target = co_await rooms_->rules.target_of(target_image);
     if (!target) co_return refuse(target.error());
-    const auto present = co_await rooms_->store.stat_blob(target_image, digest);
+    const auto present = co_await rooms_->store.stat_blob(target.value().image, digest);
     if (present) co_return std::optional{present.value()};  // DIST-MNT-07
 
     std::vector<ImageName> sources;
     if (source) {
-        if (!rooms_->rules.check_readable(*source)) co_return std::optional<BlobInfo>{};
+        if (!rooms_->rules.ruling_of(*source)) co_return std::optional<BlobInfo>{};
         sources.push_back(std::move(*source));
     } else if (rooms_->options.mount_without_from) {
         const auto looked_at = access ? kSourcesWithAccessMax : kSourcesMax;

@@ -56,6 +56,9 @@ public:
         if (ended) uploads_.held_.release(principal_, session_);
         co_return finished;
     }
+    Awaitable<Answer<std::shared_ptr<FollowedUpload>>> follow() override {
+        co_return co_await writer_->follow();
+    }
     Awaitable<Answer<void>> cancel() override {
         if (run_->cancelled) {
             auto why = co_await close();

@@ -71,6 +71,7 @@ Awaitable<Answer<UploadPosition>> Registry::upload_position(Principal principal,
 Awaitable<Answer<ResumedUpload>> Registry::resume_upload(Principal principal, ImageName image,
                                                          std::string token, ResumeUpload resume) {
     ORB_CO_TRY(const auto claims, rooms_->check_token(principal, image, token));
+    ORB_CO_TRY(const auto place, rooms_->rules.changeable(image));
     const auto id = uuid_text(claims.session);
     const auto status = co_await rooms_->store.upload_status(claims.session);
     if (!status) co_return refuse(status.error());
@@ -78,7 +79,7 @@ Awaitable<Answer<ResumedUpload>> Registry::resume_upload(Principal principal, Im
     if (known.state == UploadStatus::State::finished && resume.closing &&
         known.digest == resume.closing) {
         // The client did not get the answer to a PUT that succeeded (DIST-UPL-36).
-        const auto info = co_await rooms_->store.stat_blob(image, *resume.closing);
+        const auto info = co_await rooms_->store.stat_blob(place, *resume.closing);
         if (!info) co_return refuse(unknown_upload());
         co_return ResumedUpload{nullptr, info.value(), id};
     }

@@ -5,8 +5,8 @@
 namespace orbitalreg::engine {
 
 Registry::Registry(RegistryStore& store, Random& random, Log& log, Metrics& metrics,
-                   RegistryOptions options, Projects* projects)
-    : rooms_{std::make_unique<Rooms>(store, random, log, std::move(options), projects)} {
+                   RegistryOptions options, Projects* projects, Remotes* remotes)
+    : rooms_{std::make_unique<Rooms>(store, random, log, std::move(options), projects, remotes)} {
     const auto show = [&](const char* name, const char* help,
                           std::uint64_t RegistryStoreStats::*field) {
         metrics.gauge_function(
@@ -28,6 +28,8 @@ void Registry::add_observer(ManifestObserver& observer) { rooms_->observers.push
 void Registry::set_pull_observer(PullObserver& observer) { rooms_->pull_observer = &observer; }
 
 const RegistryOptions& Registry::options() const noexcept { return rooms_->options; }
+
+const Remotes* Registry::remotes() const noexcept { return rooms_->remotes; }
 
 RegistryStoreStats Registry::stats() const { return rooms_->store.stats(); }
 

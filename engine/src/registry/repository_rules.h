@@ -7,9 +7,18 @@
 #include "engine/registry_store.h"
 
 #include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace orbitalreg::engine {
+
+// Ruling is what a repository is: its type, and what belongs to that.
+struct Ruling {
+    RepositoryObject object;
+    std::shared_ptr<const RemoteSettings> remote{};    // of a remote one
+    std::shared_ptr<const VirtualSettings> members{};  // of a virtual one
+};
 
 class RepositoryRules {
 public:
@@ -18,15 +27,20 @@ public:
 
     // Where a push to this image name goes. Errc::name_unknown, Errc::unsupported.
     Awaitable<Answer<PushTarget>> target_of(ImageName image) const;
-    // Whether this registry can answer for the image name at all; not whether it holds anything.
-    Answer<void> check_readable(const ImageName& image) const;
+    // What rules the image name, whether it holds anything or not. Errc::name_unknown.
+    Answer<Ruling> ruling_of(const ImageName& image) const;
+    Ruling ruling_of(const RepositoryName& name) const;
+    // Errc::unsupported unless the image name is in a local repository, or in a virtual one that takes pushes: its name there.
+    Answer<ImageName> changeable(const ImageName& image) const;
+    // Those that are declared or kept as virtual.
+    std::vector<Ruling> virtual_repositories() const;
 
 private:
     struct DeclaredProject {
         bool auto_create = false;
-        std::map<std::string, RepositoryObject, std::less<>> repositories;
+        std::map<std::string, Ruling, std::less<>> repositories;
     };
-    const RepositoryObject* find_declared(const RepositoryName& name) const;
+    const Ruling* find_declared(const RepositoryName& name) const;
     // Of projects that are kept as documents. Errc::document_unknown.
     Awaitable<Answer<Project>> find_kept(std::string name) const;
     Awaitable<Answer<RepositoryObject>> find_kept_repository(RepositoryName name) const;

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "engine/options.h"
 #include "engine/retention_policy.h"
 #include "frontend/oidc.h"
 #include "frontend/options.h"
@@ -28,6 +29,9 @@ struct RepositoryConfig {
     std::string name;
     bool sparse_index_allowed = false;
     std::optional<bool> open_to_all;  // other than its project
+    engine::RepositoryType type = engine::RepositoryType::local;
+    engine::RemoteSettings remote{};    // of a remote one
+    engine::VirtualSettings members{};  // of a virtual one
 
     friend bool operator==(const RepositoryConfig&, const RepositoryConfig&) = default;
 };

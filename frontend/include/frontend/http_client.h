@@ -5,7 +5,8 @@
 // What is never done  a redirect is followed only where the policy says so; nothing is read from .netrc, no cookie is kept or
 //          sent, no proxy is taken from the environment unless the policy says so, nothing is decompressed.
 // Addresses  are checked on the socket that is about to be connected, after the system's resolver: another answer of the
-//          name service a moment later changes nothing.
+//          name service a moment later changes nothing. A connection that is used again is checked again. Behind a proxy only a
+//          host that is written as an address can be checked: the proxy looks up the names. Its own address is the operator's.
 // Life     fetch() blocks; its second form runs it on a pool of the owner's, which outlives the call.
 // Threads  any; a thread for each call.
 // Limits   HttpPolicy; the head of an answer kHttpAnswerHeadMax.
@@ -43,6 +44,17 @@ struct HttpRequest {
     std::string body;
 };
 
+// A proxy as `http://host:port` or `https://host:port`, perhaps with a user name and a password; empty: none.
+struct HttpProxies {
+    std::string for_http;
+    std::string for_https;
+    std::string excepted;  // hosts that are reached without one, as in NO_PROXY
+
+    friend bool operator==(const HttpProxies&, const HttpProxies&) = default;
+};
+// HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in small letters first.
+HttpProxies environment_proxies();
+
 struct HttpPolicy {
     std::chrono::milliseconds connect_timeout{5'000};
     std::chrono::milliseconds total_timeout{30'000};  // 0: none
@@ -51,9 +63,16 @@ struct HttpPolicy {
     std::string ca_file;       // PEM; these authorities alone. Empty: those of the system
     bool any_address = false;  // for a program that somebody runs by hand
     std::vector<std::string>
-        allow_networks;               // as parse_network() takes; beside the public addresses
-    bool environment_proxy = false;   // then the address that is checked is the proxy's
+        allow_networks;  // as parse_network() takes; beside the public addresses
+    HttpProxies proxies;
+    bool environment_proxy = false;   // those of the environment instead of `proxies`
     std::uint32_t redirects_max = 0;  // of GET and HEAD; never from https to http
+    // The certificate of this host, as in HttpUrl, is not checked, under any port (SEC-65).
+    std::string unverified_host;
+    // Of an answer that is streamed, while its reader keeps up: how long nothing may come, and what must come of a body in a
+    // second, averaged over that time. 0: any.
+    std::chrono::milliseconds idle_timeout{0};
+    std::uint64_t min_rate_bytes = 0;
 };
 
 enum class HttpFailure : std::uint8_t {
@@ -65,8 +84,9 @@ enum class HttpFailure : std::uint8_t {
     not_trusted,  // TLS: its certificate, or no agreement
     too_slow,
     too_large,
-    broken_off,  // in the middle, or not HTTP
-    stopped,     // by the caller
+    broken_off,        // in the middle, or not HTTP
+    stopped,           // by the caller
+    redirect_refused,  // one too many, from https to http, or to nowhere
 };
 
 struct HttpAnswer {

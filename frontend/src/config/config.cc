@@ -2,6 +2,7 @@
 
 #include "config/oidc_section.h"
 #include "config/reading.h"
+#include "config/repository_section.h"
 #include "config/schema.h"
 #include "engine/names.h"
 #include "engine/projects.h"
@@ -80,7 +81,6 @@ private:
     void read_projects(const YAML::Node& list);
     ProjectConfig read_project(const YAML::Node& node, const std::string& path);
     MemberConfig read_member(const YAML::Node& node, const std::string& path);
-    RepositoryConfig read_repository(const YAML::Node& node, const std::string& path);
     std::string read_name(const YAML::Node& node, const std::string& path);
     std::string read_choice(const YAML::Node& node, const std::string& path,
                             const std::set<std::string>& choices);
@@ -183,32 +183,6 @@ std::string ConfigReader::read_choice(const YAML::Node& node, const std::string&
     return text;
 }
 
-RepositoryConfig ConfigReader::read_repository(const YAML::Node& node, const std::string& path) {
-    RepositoryConfig repository;
-    if (!node.IsMap()) error(node, path, "must be a section with keys");
-    for (const auto& entry : node) {
-        const auto key = scalar_or_empty(entry.first);
-        const auto at = join_path(path, key);
-        if (key == "name") {
-            repository.name = read_name(entry.second, at);
-        } else if (key == "type") {
-            const auto type = read_choice(entry.second, at, {"local", "remote", "virtual"});
-            if (type == "remote" || type == "virtual") {
-                error(entry.second, at, "not there yet in this version: only `local` is accepted");
-            }
-        } else if (key == "public") {
-            repository.open_to_all = read_choice(entry.second, at, {"true", "false"}) == "true";
-        } else if (key == "sparse_index") {
-            repository.sparse_index_allowed =
-                read_choice(entry.second, at, {"allow", "refuse"}) == "allow";
-        } else {
-            error(entry.first, at, "unknown key");
-        }
-    }
-    if (node.IsMap() && repository.name.empty()) error(node, path, "needs a `name`");
-    return repository;
-}
-
 // `{ user: alice, role: developer, repositories: ["acme/app/**"] }`, or a `group`.
 MemberConfig ConfigReader::read_member(const YAML::Node& node, const std::string& path) {
     MemberConfig member;
@@ -264,8 +238,8 @@ ProjectConfig ConfigReader::read_project(const YAML::Node& node, const std::stri
             }
         } else if (key == "repositories" && (entry.second.IsSequence() || entry.second.IsNull())) {
             for (std::size_t i = 0; i < entry.second.size(); ++i) {
-                project.repositories.push_back(
-                    read_repository(entry.second[i], at + '[' + std::to_string(i) + ']'));
+                project.repositories.push_back(read_repository_section(
+                    entry.second[i], at + '[' + std::to_string(i) + ']', file_, loaded_));
             }
         } else {
             error(entry.first, at,
@@ -396,6 +370,7 @@ void check_whole(LoadedConfig& loaded) {
     if (server.external_url.size() > kExternalUrlSizeMax) {
         loaded.errors.push_back({"", 0, "http.external_url", "is longer than 255 characters"});
     }
+    for (const auto& project : loaded.config.projects) check_repositories(project, loaded);
     for (const auto& finding : check_oidc(loaded.config.oidc, loaded.config.server.auth.offline)) {
         auto& list = finding.warning ? loaded.warnings : loaded.errors;
         list.push_back({finding.place.file, finding.place.line, finding.path, finding.message});

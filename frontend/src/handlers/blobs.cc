@@ -57,10 +57,12 @@ std::string make_boundary(Random& random) {
     return to_hex(bytes);
 }
 
-Response partial(const Services& services, const Exchange& exchange,
-                 std::unique_ptr<engine::BlobStream> stream, const std::vector<ByteRange>& ranges) {
+Response partial(const Services& services, Exchange& exchange, engine::OpenedBlob opened,
+                 const std::vector<ByteRange>& ranges) {
+    auto& stream = opened.content;
     Response response;
     response.status = 206;
+    describe_source(response.headers, exchange, opened.source);
     describe_content(response.headers, exchange, stream->digest(), true);
     if (ranges.size() > 1) {
         const auto boundary = make_boundary(services.random);
@@ -77,8 +79,10 @@ Response partial(const Services& services, const Exchange& exchange,
     return response;
 }
 
-Response whole(const Exchange& exchange, std::unique_ptr<engine::BlobStream> stream) {
+Response whole(Exchange& exchange, engine::OpenedBlob opened) {
+    auto& stream = opened.content;
     Response response;
+    describe_source(response.headers, exchange, opened.source);
     describe_content(response.headers, exchange, stream->digest(), true);
     response.headers.add("Content-Type", kContentType);
     response.headers.add("Accept-Ranges", "bytes");
@@ -91,23 +95,23 @@ Awaitable<Response> get_blob(const Services& services, Exchange& exchange, engin
     auto opened =
         co_await services.registry.open_blob(principal_of(exchange), std::move(image), digest);
     if (!opened) co_return refusal_response(opened.error(), Subject::blob_pull);
-    auto& stream = opened.value();
+    const auto& stream = opened.value().content;
     const auto condition = check_conditions(exchange.head, digest);
     if (condition == Condition::failed) co_return precondition_failed();
     if (condition == Condition::not_modified) co_return not_modified(exchange, digest);
     const auto range = exchange.head.field("Range");
     if (!range || !range_applies(exchange.head, digest))
-        co_return whole(exchange, std::move(stream));
+        co_return whole(exchange, std::move(opened).value());
     const auto request = parse_range(*range, stream->size_bytes(), services.options.limits);
     switch (request.kind) {
         case RangeRequest::Kind::unsatisfiable:
             co_return unsatisfiable(stream->size_bytes());
         case RangeRequest::Kind::parts:
-            co_return partial(services, exchange, std::move(stream), request.parts);
+            co_return partial(services, exchange, std::move(opened).value(), request.parts);
         case RangeRequest::Kind::whole:
             break;
     }
-    co_return whole(exchange, std::move(stream));
+    co_return whole(exchange, std::move(opened).value());
 }
 
 // Range on a HEAD is ignored (DIST-BLOB-17).
@@ -123,7 +127,8 @@ Awaitable<Response> head_blob(const Services& services, Exchange& exchange, engi
     describe_content(response.headers, exchange, digest, true);
     response.headers.add("Content-Type", kContentType);
     response.headers.add("Accept-Ranges", "bytes");
-    response.length_of_unsent_body = info.value().size_bytes;
+    describe_source(response.headers, exchange, info.value().source);
+    response.length_of_unsent_body = info.value().info.size_bytes;
     co_return response;
 }
 

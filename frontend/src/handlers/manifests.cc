@@ -55,6 +55,7 @@ Awaitable<Response> get_manifest(const Services& services, Exchange& exchange,
     if (auto answer = conditional_answer(exchange, info, reference)) co_return std::move(*answer);
     Response response;
     describe(response.headers, exchange, info, reference);
+    describe_source(response.headers, exchange, opened.value().source);
     response.body = whole_body(std::move(opened.value().content));
     co_return response;
 }
@@ -64,12 +65,13 @@ Awaitable<Response> head_manifest(const Services& services, Exchange& exchange,
     auto found = co_await services.registry.stat_manifest(principal_of(exchange), std::move(image),
                                                           reference);
     if (!found) co_return refusal_response(found.error(), Subject::manifest_pull);
-    exchange.notes.digest = found.value().digest.to_string();
-    if (auto answer = conditional_answer(exchange, found.value(), reference))
-        co_return std::move(*answer);
+    const auto& info = found.value().info;
+    exchange.notes.digest = info.digest.to_string();
+    if (auto answer = conditional_answer(exchange, info, reference)) co_return std::move(*answer);
     Response response;
-    describe(response.headers, exchange, found.value(), reference);
-    response.length_of_unsent_body = found.value().size_bytes;
+    describe(response.headers, exchange, info, reference);
+    describe_source(response.headers, exchange, found.value().source);
+    response.length_of_unsent_body = info.size_bytes;
     co_return response;
 }
 

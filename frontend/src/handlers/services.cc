@@ -59,6 +59,16 @@ Response busy() {
     return response;
 }
 
+void describe_source(Headers& headers, Exchange& exchange, const engine::PullSource& source) {
+    exchange.notes.member = source.member;
+    if (!source.member.empty()) headers.add("X-OrbitalReg-Member", source.member);
+    if (source.cache != engine::PullSource::Cache::none) {
+        exchange.notes.cache = engine::to_string(source.cache);
+        headers.add("X-OrbitalReg-Cache", exchange.notes.cache);
+    }
+    if (!source.warning.empty()) headers.add_warning(source.warning);
+}
+
 void describe_content(Headers& headers, const Exchange& exchange, const Digest& digest,
                       bool immutable) {
     headers.add("Docker-Content-Digest", digest.to_string());

@@ -58,6 +58,10 @@ Response body_fault(ErrorCode error, std::string_view too_large_code);
 // 503 where there is no room for a request (REL-28).
 Response busy();
 
+// Which member of a virtual repository answered, whether it was kept, and what the client should know of that. Nothing for
+// local repositories.
+void describe_source(Headers& headers, Exchange& exchange, const engine::PullSource& source);
+
 // Adds what any answer with content carries: entity tag, digest, caching, no sniffing (SEC-12, DIST-CACHE-01, 02).
 void describe_content(Headers& headers, const Exchange& exchange, const Digest& digest,
                       bool immutable);

@@ -93,6 +93,8 @@ void AccessLog::record(const AccessEntry& entry) noexcept {
                           {"repo", entry.name},
                           {"ref", entry.reference},
                           {"digest", entry.digest},
+                          {"member", entry.member},
+                          {"cache", entry.cache},
                           {"cut", entry.error}});
 }
 

@@ -25,6 +25,8 @@ struct AccessEntry {
     std::string_view name;
     std::string_view reference;
     std::string_view digest;
+    std::string_view member;  // of a virtual repository: who answered
+    std::string_view cache;   // of a remote one: whether it was kept
     unsigned status = 0;
     std::int64_t duration_ns = 0;
     std::int64_t first_byte_ns = 0;

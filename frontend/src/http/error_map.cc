@@ -75,6 +75,11 @@ Mapped map(Errc error, Subject subject) noexcept {
             return {404, "BLOB_UNKNOWN"};
         case Errc::upload_unknown:
             return {404, "BLOB_UPLOAD_UNKNOWN"};
+        case Errc::upstream_unavailable:
+            return {503, "UNAVAILABLE"};
+        case Errc::upstream_untrusted:
+            return {502, "UNAVAILABLE"};
+        case Errc::throttled:
         case Errc::too_many_uploads:
             return {429, "TOOMANYREQUESTS"};
         case Errc::precondition_failed:
@@ -128,7 +133,9 @@ Response refusal_response(const engine::Refusal& refusal, Subject subject) {
         error_response(mapped.status, mapped.code, ours ? refusal.message : "internal error");
     if (mapped.status == 503 || mapped.status == 507) response.headers.add("Retry-After", "1");
     // Sessions end by the minute, not by the second.
-    if (mapped.status == 429) response.headers.add("Retry-After", "60");
+    if (mapped.status == 429) {
+        response.headers.add("Retry-After", refusal.retry_after_s > 0 ? refusal.retry_after_s : 60);
+    }
     if (mapped.status == 405) response.headers.add("Allow", "GET, HEAD");
     return response;
 }

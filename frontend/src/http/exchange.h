@@ -24,6 +24,8 @@ struct AccessNotes {
     std::string reference;
     std::string digest;
     std::string old_digest;     // where the tag pointed before
+    std::string member;         // of a virtual repository: who answered
+    std::string_view cache;     // of a remote one: whether it was kept
     std::string credential;     // with which who asks proved it
     std::string rule;           // which decided that it is allowed, or what was missing
     std::string reason;         // why it was refused; not for the one who asks

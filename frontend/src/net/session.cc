@@ -255,6 +255,8 @@ void Session::record(const Turn& turn, unsigned status, const SendOutcome& outco
     entry.name = turn.exchange.match.name;
     entry.reference = turn.exchange.notes.reference;
     entry.digest = turn.exchange.notes.digest;
+    entry.member = turn.exchange.notes.member;
+    entry.cache = turn.exchange.notes.cache;
     entry.status = status;
     entry.duration_ns = now - turn.begun_ns;
     entry.first_byte_ns = outcome.header_sent ? outcome.first_byte_ns - turn.begun_ns : 0;

@@ -3,6 +3,7 @@
 #include "base/asio.h"
 
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -132,6 +133,14 @@ std::string AddressRules::refusal(const sockaddr* address) const {
     if (allowed) return {};
     return "the address " + text_of(known) + " is not a public one (" + std::string{kind} +
            ") and not in a network that is allowed";
+}
+
+std::string AddressRules::refusal(std::string_view address) const {
+    boost::system::error_code ec;
+    const auto known = asio::ip::make_address(std::string{address}, ec);
+    if (ec) return "the address is neither IPv4 nor IPv6";
+    const asio::ip::tcp::endpoint endpoint{known, 0};
+    return refusal(endpoint.data());
 }
 
 }  // namespace orbitalreg::frontend

@@ -28,6 +28,8 @@ public:
 
     // Why `address` is not connected to; empty when it may be. Another family than IPv4 and IPv6 never.
     std::string refusal(const sockaddr* address) const;
+    // Of an address as text; what is none is refused.
+    std::string refusal(std::string_view address) const;
 
 private:
     bool any_;

@@ -182,6 +182,50 @@ TEST(Catalog, HoldsAnOptionalChildOnlyWhereItIs) {
     EXPECT_EQ(t.recount(), t.blobs.counts());
 }
 
+// DIST-PROXY-18: what is fetched piece by piece would go again with the first collection otherwise.
+TEST(Catalog, HoldsWhatAManifestAwaitsFromTheMomentItComes) {
+    CatalogUnderTest t;
+    t.blobs.add(digest_of("index"));
+    t.apply(ManifestPutRecord{image("p/a"),
+                              digest_of("index"),
+                              ManifestKind::oci_index,
+                              5,
+                              {{digest_of("layer"), true}, {digest_of("child"), true}},
+                              {},
+                              "",
+                              {},
+                              {},
+                              {}});
+    const auto index = t.id("index");
+    EXPECT_TRUE(t.catalog.manifests().awaits(index, digest_of("layer")));
+    t.blobs.add(digest_of("layer"));
+    t.apply(LinkAddRecord{image("p/b"), digest_of("layer"), {}});
+    EXPECT_EQ(t.blobs.count(digest_of("layer")), 1);
+    EXPECT_FALSE(t.catalog.manifests().awaits(index, digest_of("layer")));
+    t.push("p/a", "child", {});
+    EXPECT_EQ(t.blobs.count(digest_of("child")), 2);  // as a manifest, and as a child
+    EXPECT_EQ(t.recount(), t.blobs.counts());
+    t.catalog.check_invariants();
+
+    // What nobody awaits any more is not held when it comes.
+    t.blobs.add(digest_of("other"));
+    t.apply(ManifestPutRecord{image("p/a"),
+                              digest_of("other"),
+                              ManifestKind::oci_image,
+                              5,
+                              {{digest_of("late"), true}},
+                              {},
+                              "",
+                              {},
+                              {},
+                              {}});
+    t.apply(ManifestDeleteRecord{image("p/a"), digest_of("other"), {}});
+    t.blobs.add(digest_of("late"));
+    t.apply(LinkAddRecord{image("p/a"), digest_of("late"), {}});
+    EXPECT_EQ(t.blobs.count(digest_of("late")), 0);
+    t.catalog.check_invariants();
+}
+
 TEST(Catalog, RemembersRequestsForAWhile) {
     RegistryLimits limits;
     limits.request_outcomes_max = 2;

@@ -148,6 +148,13 @@ std::optional<std::optional<bool>> BodyMembers::choice(std::string_view name) {
     return std::nullopt;
 }
 
+const json::object* BodyMembers::object(std::string_view name) {
+    const auto* value = take(name);
+    if (value == nullptr) return nullptr;
+    if (!value->is_object()) wrong(name, "an object");
+    return value->if_object();
+}
+
 std::optional<std::vector<engine::Grant>> BodyMembers::grants(std::string_view name) {
     const auto* value = take(name);
     if (value == nullptr) return std::nullopt;

@@ -68,6 +68,8 @@ public:
     // true, false or null.
     std::optional<std::optional<bool>> choice(std::string_view name);
     std::optional<std::vector<engine::Grant>> grants(std::string_view name);
+    // Null: it is not there.
+    const boost::json::object* object(std::string_view name);
     // `repositories` and `actions` of the body itself.
     std::optional<engine::Restriction> restriction();
 

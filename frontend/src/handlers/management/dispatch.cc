@@ -82,6 +82,8 @@ constexpr auto kOperations = std::to_array<Operation>({
     {Method::get, {"retention", "explain"}, api_explain_retention},
     {Method::post, {"retention", "restore"}, api_restore_retention, "retention.restore"},
     {Method::get, {"access", "explain"}, api_explain},
+    {Method::get, {"pulls", "explain"}, api_explain_pull},
+    {Method::get, {"upstreams"}, api_list_upstreams},
     {Method::get, {"audit"}, api_list_audit},
     {Method::get, {"keys"}, api_list_keys},
     {Method::post, {"keys", "rotate"}, api_rotate_keys, "keys.rotate"},

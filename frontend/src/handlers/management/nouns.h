@@ -53,5 +53,8 @@ Awaitable<Response> api_explain(Call* call);
 Awaitable<Response> api_list_audit(Call* call);
 Awaitable<Response> api_list_keys(Call* call);
 Awaitable<Response> api_rotate_keys(Call* call);
+// remote and virtual repositories at work
+Awaitable<Response> api_explain_pull(Call* call);
+Awaitable<Response> api_list_upstreams(Call* call);
 
 }  // namespace orbitalreg::frontend

@@ -2,6 +2,7 @@
 
 #include "auth/grant_json.h"
 #include "handlers/management/nouns.h"
+#include "handlers/management/repository_json.h"
 
 namespace orbitalreg::frontend {
 namespace {
@@ -21,18 +22,97 @@ json::object to_object(const engine::Project& project) {
 json::object to_object(const engine::RepositorySettings& settings) {
     json::object object{{"project", settings.project},
                         {"name", settings.name},
+                        {"type", "local"},
                         {"public", nullptr},
                         {"sparse_index", settings.sparse_index_allowed ? "allow" : "refuse"},
                         {"declared", settings.declared},
                         {"description", settings.description}};
     if (settings.open_to_all) object["public"] = *settings.open_to_all;
+    if (settings.remote) {
+        object["type"] = "remote";
+        object["remote"] = to_json(*settings.remote);
+    }
+    if (settings.members) {
+        object["type"] = "virtual";
+        object["virtual"] = to_json(*settings.members);
+    }
     return object;
+}
+
+constexpr std::string_view kOnlyAdministrators =
+    "where a remote repository fetches from is for administrators of the system";
+
+// The members are repositories of the project, none of them virtual; the one that takes pushes is local.
+Awaitable<std::string> check_members(const Call* call, std::string project,
+                                     std::shared_ptr<const engine::VirtualSettings> settings) {
+    bool deployed = settings->deploy_to.empty();
+    for (const auto& member : settings->members) {
+        const auto found = co_await call->projects().find_repository(project, member.repository);
+        const bool absent = !found && found.error().code == engine::Errc::document_unknown;
+        if (!found && !absent) co_return found.error().message;
+        const auto type = found ? found.value().type : engine::RepositoryType::local;
+        if (type == engine::RepositoryType::virtual_members)
+            co_return "member `" + member.repository + "` is virtual itself";
+        const bool takes_pushes =
+            type == engine::RepositoryType::local && member.repository == settings->deploy_to;
+        deployed = deployed || takes_pushes;
+    }
+    co_return deployed ? std::string{} : "`virtual.deploy_to` is no local member of the repository";
+}
+
+// `type`, `remote` and `virtual` of a new repository. Nothing: all is well.
+std::optional<Response> read_type(BodyMembers& members, engine::RepositorySettings& settings) {
+    const auto type = members.text("type").value_or("local");
+    const auto* remote = members.object("remote");
+    const auto* view = members.object("virtual");
+    if (type != "local" && type != "remote" && type != "virtual")
+        return api_invalid("`type` is local, remote or virtual");
+    if ((remote != nullptr) != (type == "remote"))
+        return api_invalid("`remote` belongs to a repository of type remote, and is needed there");
+    if ((view != nullptr) != (type == "virtual"))
+        return api_invalid(
+            "`virtual` belongs to a repository of type virtual, and is needed there");
+    std::string wrong;
+    if (remote != nullptr) {
+        auto read = std::make_shared<engine::RemoteSettings>();
+        wrong = read_remote(*remote, *read);
+        settings.type = engine::RepositoryType::remote;
+        settings.remote = std::move(read);
+    } else if (view != nullptr) {
+        auto read = std::make_shared<engine::VirtualSettings>();
+        wrong = read_virtual(*view, *read);
+        settings.type = engine::RepositoryType::virtual_members;
+        settings.members = std::move(read);
+    }
+    return wrong.empty() ? std::nullopt : std::optional{api_invalid(wrong)};
 }
 
 json::object to_object(const engine::Member& member) {
     return {{"member", member.text()},
             {"grants", to_json(member.grants)},
             {"declared", member.declared}};
+}
+
+// What is not named stays as it is; but for another URL the password must be given again, which was meant for the old one.
+std::string read_change(const json::object* remote, const json::object* view,
+                        const engine::RepositorySettings& known, engine::RepositoryChange& change) {
+    if ((remote != nullptr && !known.remote) || (view != nullptr && !known.members))
+        return "the repository is of another type";
+    if (remote != nullptr) {
+        auto changed = std::make_shared<engine::RemoteSettings>(*known.remote);
+        const auto wrong = read_remote(*remote, *changed);
+        if (!wrong.empty()) return wrong;
+        if (changed->url != known.remote->url && !remote->contains("password"))
+            changed->password.clear();
+        change.remote = std::move(changed);
+    }
+    if (view != nullptr) {
+        auto changed = std::make_shared<engine::VirtualSettings>(*known.members);
+        const auto wrong = read_virtual(*view, *changed);
+        if (!wrong.empty()) return wrong;
+        change.members = std::move(changed);
+    }
+    return {};
 }
 
 // Nothing for anything but the two words.
@@ -155,11 +235,18 @@ Awaitable<Response> api_create_repository(Call* call) {
     const auto visible = members.choice("public");
     const auto sparse = members.text("sparse_index");
     settings.description = members.text("description").value_or("");
+    auto wrong = read_type(members, settings);
     if (auto refused = members.refuse()) co_return std::move(*refused);
+    if (wrong) co_return std::move(*wrong);
+    if (settings.remote && !call->administers()) co_return api_denied(kOnlyAdministrators);
+    if (settings.members) {
+        const auto trouble = co_await check_members(call, settings.project, settings.members);
+        if (!trouble.empty()) co_return api_invalid(trouble);
+    }
     if (sparse && !read_sparse(sparse)) co_return api_invalid("`sparse_index` is allow or refuse");
     settings.sparse_index_allowed = read_sparse(sparse).value_or(false);
     settings.open_to_all = visible.value_or(std::nullopt);
-    if (settings.open_to_all || settings.sparse_index_allowed) {
+    if (settings.open_to_all || settings.sparse_index_allowed || settings.members) {
         // To make one is a developer's right; to open it to all is not.
         if (auto refused = co_await refuse_project(call, Action::manage_members, settings.project))
             co_return std::move(*refused);
@@ -188,9 +275,23 @@ Awaitable<Response> api_change_repository(Call* call) {
     change.open_to_all = members.choice("public");
     const auto sparse = members.text("sparse_index");
     change.description = members.text("description");
+    const auto* remote = members.object("remote");
+    const auto* view = members.object("virtual");
     if (auto refused = members.refuse()) co_return std::move(*refused);
     if (sparse && !read_sparse(sparse)) co_return api_invalid("`sparse_index` is allow or refuse");
     change.sparse_index_allowed = read_sparse(sparse);
+    if (remote != nullptr || view != nullptr) {
+        if (remote != nullptr && !call->administers()) co_return api_denied(kOnlyAdministrators);
+        const auto known =
+            co_await call->projects().find_repository(call->arguments[0], call->arguments[1]);
+        if (!known) co_return api_refusal(known.error());
+        const auto wrong = read_change(remote, view, known.value(), change);
+        if (!wrong.empty()) co_return api_invalid(wrong);
+        if (change.members) {
+            const auto trouble = co_await check_members(call, call->arguments[0], change.members);
+            if (!trouble.empty()) co_return api_invalid(trouble);
+        }
+    }
     const auto changed = co_await call->projects().change_repository(
         call->arguments[0], call->arguments[1], std::move(change));
     if (!changed) co_return api_refusal(changed.error());

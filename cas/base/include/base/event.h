@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace orbitalreg::cas {
+namespace orbitalreg {
 
 class Event {
 public:
@@ -63,4 +63,4 @@ private:
     std::vector<std::function<void()>> waiters_;
 };
 
-}  // namespace orbitalreg::cas
+}  // namespace orbitalreg
