@@ -235,8 +235,8 @@ Awaitable<Answer<std::string>> Retention::plan(RetentionQuery query) {
     totals.bytes_unreferenced = released.bytes;
     totals.bytes_unreferenced_estimate = estimate.bytes;
     json::object report;
-    report["policy"] =
-        chosen.value().running ? json::value{chosen.value().running->name} : json::value{nullptr};
+    report["policy"] = nullptr;
+    if (chosen.value().running) report["policy"] = chosen.value().running->name;
     report["now"] = times.text(times.store_now_s + static_cast<std::uint64_t>(ahead_s));
     report["dry_run"] = true;
     report["totals"] = to_json(totals);
@@ -281,8 +281,8 @@ Awaitable<Answer<std::string>> Retention::explain(ImageName image, Reference ref
     }
     report["now"] = times.text(times.store_now_s);
     const auto since_s = plan.snapshot().history_since_s;
-    report["history_since"] =
-        since_s == 0 ? json::value{nullptr} : json::value{times.text(since_s)};
+    report["history_since"] = nullptr;
+    if (since_s != 0) report["history_since"] = times.text(since_s);
     report["items"] = std::move(items);
     co_return json::serialize(report);
 }

@@ -67,8 +67,8 @@ json::object item_json(const ImagePlan& plan, const PlanUnit& unit, const TimesS
     }
     if (!unit.gone()) {
         item["kept_by"] = std::move(kept_by);
-        item["expires_at"] =
-            explained.expires_s ? time_or_null(times, *explained.expires_s) : json::value{nullptr};
+        item["expires_at"] = nullptr;
+        if (explained.expires_s) item["expires_at"] = time_or_null(times, *explained.expires_s);
     }
     item["why"] = explained.why;
     item["rules"] = std::move(rules);
