@@ -334,7 +334,7 @@ TEST_P(RegistryTest, AManifestIsNamedByTheAlgorithmItsClientUsed) {
     const auto tagged = [&](const char* tag) {
         return run(registry().stat_manifest(kAnyone, image_name("p/a"), tag_name(tag)))
             .value()
-            .digest;
+            .info.digest;
     };
     EXPECT_EQ(tagged("by-tag"), sha256);
     EXPECT_EQ(tagged("by-512"), sha512);

@@ -115,6 +115,19 @@ std::unique_ptr<State> golden_state(bool with_times = true) {
     };
     put("untagged", "moving", 9);
     put("signature", "moving", 10);
+    // One that refers to what is not there.
+    blobs.insert(cas::BlobId{10}, sha256("sparse"), {false, 2, 140, 20, 10}, 1005);
+    state->apply(ManifestPutRecord{other,
+                                   sha256("sparse"),
+                                   ManifestKind::oci_index,
+                                   20,
+                                   {{sha256("to come"), true}},
+                                   {},
+                                   "",
+                                   {},
+                                   {},
+                                   {}},
+                 11);
     return state;
 }
 

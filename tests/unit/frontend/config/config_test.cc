@@ -124,14 +124,58 @@ TEST(Config, NamesLineAndPathOfAMistake) {
               "0 admin.addr: is the same as http.addr");
 }
 
+TEST(Config, ReadsRemoteAndVirtualRepositories) {
+    const auto loaded = load(
+        "projects:\n"
+        "  - name: acme\n"
+        "    repositories:\n"
+        "      - { name: internal }\n"
+        "      - { name: hub, type: remote, url: 'https://registry-1.docker.io', revalidate_after: "
+        "1h,\n"
+        "          allow_networks: [10.0.0.0/8], stale_if_error: false, min_rate: 2KiB }\n"
+        "      - { name: all, type: virtual, deploy_to: internal,\n"
+        "          members: [internal, { name: hub, include: ['library/**'], owns_names: false,\n"
+        "                                rewrite: [{ from: 'hub/', to: '' }] }] }\n");
+    ASSERT_TRUE(loaded.ok()) << loaded.errors.front().text();
+    const auto& repositories = loaded.config.projects.at(0).repositories;
+    EXPECT_EQ(repositories.at(1).remote.revalidate_after_ms, 3'600'000);
+    EXPECT_EQ(repositories.at(1).remote.allow_networks, std::vector<std::string>{"10.0.0.0/8"});
+    EXPECT_FALSE(repositories.at(1).remote.stale_if_error);
+    EXPECT_EQ(repositories.at(1).remote.min_rate_bytes, 2048U);
+    const auto& members = repositories.at(2).members;
+    EXPECT_EQ(members.deploy_to, "internal");
+    EXPECT_EQ(members.members.at(1).repository, "hub");
+    EXPECT_EQ(members.members.at(1).rewrite.at(0).from, "hub/");
+    EXPECT_FALSE(members.members.at(1).owns_names);
+}
+
+TEST(Config, SaysWhatIsWrongWithARepository) {
+    const auto of = [](const std::string& repository) {
+        return error_of("projects: [{ name: a, repositories: [{ name: l }, " + repository + "] }]");
+    };
+    const std::string at = "1 projects[0].repositories[1]";
+    EXPECT_EQ(of("{ name: b, type: mirror }"),
+              at + ".type: `mirror` is not one of: local, remote, virtual");
+    EXPECT_EQ(of("{ name: b, url: 'https://a.test' }"),
+              at + ".url: unknown key of a local repository");
+    EXPECT_EQ(of("{ name: b, type: remote, url: 'https://a.test', max_stale: long }"),
+              at + ".max_stale: `long` is no duration such as 5m or 30d");
+    EXPECT_EQ(of("{ name: b, type: remote, url: 'https://a.test', connections_max: 0 }"),
+              at + ".connections_max: must be 1 to 1000");
+    EXPECT_EQ(of("{ name: b, type: virtual }"), at + ": needs `members`");
+    EXPECT_EQ(of("{ name: b, type: virtual, members: [c] }"),
+              "0 projects: a/b: member `c` is no repository of the project");
+    EXPECT_EQ(of("{ name: b, type: virtual, members: [l, l] }"),
+              "0 projects: a/b: member `l` is named twice");
+    EXPECT_EQ(of("{ name: b, type: virtual, members: [l], deploy_to: c }"),
+              "0 projects: a/b: deploy_to: `c` is no local member");
+}
+
 TEST(Config, RefusesWhatIsNotThereYet) {
     EXPECT_EQ(error_of("gc: { scrub_on_delete: true }"),
               "1 gc.scrub_on_delete: not there yet in this version: leave it out, or at `false`");
     EXPECT_EQ(error_of("detection: []"),
               "1 detection: not there yet in this version: leave it out");
-    EXPECT_EQ(error_of("projects: [{ name: a, repositories: [{ name: b, type: remote }] }]"),
-              "1 projects[0].repositories[0].type: not there yet in this version: only `local` is "
-              "accepted");
 }
 
 // What the options of a section mean together is found with the line they stand on.
