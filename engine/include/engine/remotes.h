@@ -6,7 +6,7 @@
 // Each blob is transferred once, whatever the number of clients; they read it while it is being stored.
 //
 // Life     made before the Registry that uses it; stop() before the store stops, with the factory stopped first.
-// Durable  what was fetched and verified; and of a transfer what was marked (Flight::kMarkEvery).
+// Durable  what was fetched and verified; and of a transfer what was marked (RemoteLimits::mark_every_bytes).
 // Threads  any reactor of the store's. Parameters are values.
 // Limits   kTransfersMax transfers; kRemembered answers of each kind are remembered.
 // Errors   Errc::manifest_unknown, blob_unknown, name_unknown; denied; throttled; upstream_unavailable, upstream_untrusted;
@@ -57,6 +57,13 @@ struct OpenedBlob {
     PullSource source;
 };
 
+struct RemoteLimits {
+    // So much of a transfer is asked for again at most after a power cut.
+    std::uint64_t mark_every_bytes = 16_MiB;
+    // Of the newest bytes, in memory for readers that keep up.
+    std::uint64_t window_bytes = 1_MiB;
+};
+
 struct RemotesEnvironment {
     RegistryStore& store;
     DocumentStore& documents;
@@ -66,6 +73,7 @@ struct RemotesEnvironment {
     Log& log;
     Metrics& metrics;
     RegistryLimits limits;
+    RemoteLimits remote_limits{};
 };
 
 // An image name in a remote repository, and what it is called at the upstream.

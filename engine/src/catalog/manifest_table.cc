@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "base/planted_bug.h"
 
 namespace orbitalreg::engine {
 
@@ -50,6 +51,7 @@ void ManifestTable::await_child(cas::BlobId manifest, const Digest& child) {
 }
 
 void ManifestTable::arrive(cas::BlobId blob, const Digest& digest, cas::ReferenceSink& references) {
+    if (ORB_PLANTED(awaited_child_forgotten)) return;
     std::unique_lock lock{mutex_};
     auto waiting = awaiting_.extract(digest);
     if (waiting.empty()) return;

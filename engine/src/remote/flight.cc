@@ -109,7 +109,7 @@ void Flight::take_in(ByteView bytes) {
 void Flight::trim_window() {
     const auto readable = followed_->readable_bytes();
     const std::lock_guard lock{mutex_};
-    while (window_bytes_ > kWindowBytes) {
+    while (window_bytes_ > rooms_.environment.remote_limits.window_bytes) {
         const auto& front = window_.front();
         if (front.offset + front.bytes->size() > readable) break;
         window_bytes_ -= front.bytes->size();
@@ -147,7 +147,8 @@ Awaitable<UpstreamResult<void>> Flight::open_writer() {
         if (!status) co_return fail_upstream(store_failed(status.error()));
         const auto known = status.value().state;
         const bool usable = known == UploadStatus::State::unknown ||
-                            (known == UploadStatus::State::open && !status.value().busy);
+                            (known == UploadStatus::State::open && !status.value().busy &&
+                             !ORB_PLANTED(flight_begins_anew));
         if (!usable) continue;
         auto writer = co_await store.open_upload(order_.target, start);
         if (!writer && writer.error().code == Errc::upload_unknown) continue;  // expired
@@ -225,10 +226,12 @@ Awaitable<UpstreamResult<void>> Flight::transfer(UpstreamTransfer& from) {
         if (!advanced) co_return fail_upstream(store_failed(advanced.error()));
         rooms_.upstream_bytes->add(read.value());
         trim_window();
-        if (writer_->offset() - marked_ >= kMarkEvery) {
-            const auto marked = co_await writer_->mark();
-            if (!marked) co_return fail_upstream(store_failed(marked.error()));
-            marked_ = marked.value();
+        if (writer_->offset() - marked_ >= rooms_.environment.remote_limits.mark_every_bytes) {
+            if (!ORB_PLANTED(flight_never_marked)) {
+                const auto marked = co_await writer_->mark();
+                if (!marked) co_return fail_upstream(store_failed(marked.error()));
+            }
+            marked_ = writer_->offset();
         }
     }
     if (size && writer_->offset() < *size)

