@@ -19,7 +19,13 @@
 #include <utility>
 #include <vector>
 
+namespace orbitalreg::engine {
+class Remotes;
+}
+
 namespace orbitalreg::sim {
+
+struct PullWorld;
 
 inline constexpr std::uint64_t kInlineSizeMax = 1024;  // of every store that is simulated
 
@@ -98,6 +104,7 @@ struct SimWorld {
     Workload workload;
     std::deque<SimSession> sessions;  // clients keep references
     std::vector<ClosedSession> closed;
+    std::shared_ptr<PullWorld> pulls;  // null: there is no remote repository
     Damage damage = Damage::none;
     bool errors_seen = false;  // the device has failed a call: a lane may be out of use since
     // Wrong bytes are never served. Short of that, damage excuses:
@@ -134,6 +141,7 @@ struct Life {
     std::size_t clients = 0;    // still running
     bool astray = false;        // writes are lost or misdirected in this life
     bool slow_readers = false;  // clients stop between two pieces of what they read
+    engine::Remotes* remotes = nullptr;
 
     bool content_excused() const noexcept {
         return world.content_excused() || io.silent_faults() > 0;

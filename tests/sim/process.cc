@@ -1,6 +1,7 @@
 #include "sim/process.h"
 
 #include "cas/inspect.h"
+#include "sim/pulls.h"
 
 #include <algorithm>
 
@@ -27,6 +28,8 @@ SimProcess::SimProcess(SimWorld& world, std::int64_t now_ns, const SimIoOptions&
 
 SimProcess::~SimProcess() {
     scheduler_.clear();
+    remotes_.reset();
+    upstreams_.reset();
     store_.reset();
     scheduler_.clear();
 }
@@ -36,6 +39,13 @@ Result<void> SimProcess::open(const cas::StoreOptions& options, Log& log) {
     cas::StoreEnvironment environment{io_,      clock_,     world_.random, log,
                                       metrics_, {executor}, executor,      true};
     ORB_TRY(store_, engine::open_embedded(std::move(environment), options, {}));
+    if (world_.pulls == nullptr) return ok();
+    world_.pulls->kept.begin_life();
+    upstreams_ =
+        std::make_unique<SimUpstreams>(world_, world_.pulls->hub, clock_, store_->registry_store());
+    remotes_ = std::make_unique<engine::Remotes>(engine::RemotesEnvironment{
+        store_->registry_store(), store_->document_store(), *upstreams_, clock_, world_.random, log,
+        metrics_, engine::RegistryLimits{}, world_.pulls->hub.limits});
     return ok();
 }
 
@@ -50,7 +60,8 @@ Life SimProcess::life() {
             0,
             0,
             false,
-            false};
+            false,
+            remotes_.get()};
 }
 
 void SimProcess::run_until(const std::function<bool()>& done, const char* complaint) {
@@ -64,6 +75,24 @@ void SimProcess::audit() {
     asio::co_spawn(scheduler_.executor(), sim::audit(life, audited), asio::detached);
     scheduler_.run_until([&] { return audited; }, kStepsMax);
     if (!audited) world_.fail("the audit never ended");
+    if (remotes_ == nullptr || io_.crashed()) return;
+    bool audited_pulls = false;
+    asio::co_spawn(scheduler_.executor(), audit_pulls(life, audited_pulls), asio::detached);
+    run_until([&] { return audited_pulls; }, "the audit of pulls never ended");
+}
+
+void SimProcess::stop_pulls() {
+    if (remotes_ == nullptr) return;
+    upstreams_->stop();
+    bool stopped = false;
+    const auto run_stop = [](engine::Remotes& remotes, bool& done) -> Awaitable<void> {
+        co_await remotes.stop();
+        done = true;
+    };
+    asio::co_spawn(scheduler_.executor(), run_stop(*remotes_, stopped), asio::detached);
+    run_until([&] { return stopped; }, "the remote repositories never stopped");
+    if (stopped && upstreams_->under_way() > 0)
+        world_.fail("a transfer is left when the remote repositories have stopped");
 }
 
 void SimProcess::stop() {
@@ -79,6 +108,12 @@ void SimProcess::stop() {
 
 bool SimProcess::is_quiet() const {
     cas::Store& store = store_->store();
+    if (remotes_ != nullptr) {
+        if (world_.pulls->hub.settings->prefetch) return false;
+        for (const engine::RemoteStatus& status : remotes_->status()) {
+            if (status.transfers > 0) return false;
+        }
+    }
     return !store.stats().read_only && !store.collection().status().running;
 }
 
@@ -102,6 +137,9 @@ void SimProcess::await_collection(const cas::StoreOptions& options) {
     };
     for (const SimBlob& blob : world_.universe.blobs) check(blob.digest);
     for (const SimManifest& manifest : world_.universe.manifests) check(manifest.digest);
+    if (world_.pulls == nullptr) return;
+    for (const SimBlob& blob : world_.pulls->hub.blobs) check(blob.digest);
+    for (const HubManifest& manifest : world_.pulls->hub.manifests) check(manifest.digest);
 }
 
 QuietState SimProcess::quiet_state() const {

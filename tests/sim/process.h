@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "cas/options.h"
 #include "sim/life.h"
+#include "sim/upstreams.h"
 
 #include <cstdint>
 #include <functional>
@@ -41,6 +42,8 @@ public:
     // Steps until `done`; fails the world with `complaint` when that never comes.
     void run_until(const std::function<bool()>& done, const char* complaint);
     void audit();
+    // Ends what is under way from upstreams, as the process does before its store stops.
+    void stop_pulls();
     // In order: closed frame, clean superblock.
     void stop();
     QuietState quiet_state() const;
@@ -63,6 +66,8 @@ private:
     Metrics metrics_;
     SimIo io_;
     std::unique_ptr<engine::EmbeddedStore> store_;
+    std::unique_ptr<SimUpstreams> upstreams_;
+    std::unique_ptr<engine::Remotes> remotes_;
 };
 
 // fsck of the store at rest must have nothing to say, and replay `quiet`, when that is known.

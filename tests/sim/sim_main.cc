@@ -217,9 +217,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
     app.add_option("--seconds", arguments.seconds, "take no further seed after so long");
     app.add_option("--jobs", arguments.jobs, "processes side by side");
     app.add_option("--planted", arguments.planted, "commit this bug; success is to find it");
-    app.add_option("--theme", arguments.theme,
-                   "what all seeds are about: crashes, errors, rot, lost_frame, stale_tail, astray "
-                   "or rollback");
+    app.add_option(
+        "--theme", arguments.theme,
+        "what all seeds are about: crashes, errors, rot, lost_frame, stale_tail, astray, "
+        "rollback or pulls");
     app.add_flag("--verbose", arguments.verbose, "print every operation");
     app.add_flag("--list", arguments.list, "print the bugs that can be planted");
 }

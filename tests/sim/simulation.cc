@@ -2,6 +2,7 @@
 
 #include "sim/harm.h"
 #include "sim/process.h"
+#include "sim/pulls.h"
 #include "sim/swarm.h"
 
 #include <algorithm>
@@ -24,6 +25,8 @@ public:
           store_options_{draw_options(world_.random)} {
         world_.verbose = options.verbose;
         world_.workload = draw_workload(world_.random);
+        if (theme_ == Theme::pulls)
+            world_.pulls = std::make_shared<PullWorld>(world_.random, world_.universe);
         expect_collection(world_, store_options_);
         if (!options.verbose) return;
         talking_ = make_stderr_log(LogLevel::debug, LogFormat::text);
@@ -89,6 +92,12 @@ Simulation::Plan Simulation::draw_plan() {
     } else {
         plan.clean_stop = kind == 19;
     }
+    if (theme_ == Theme::pulls) {
+        // A transfer takes many writes.
+        if (plan.crash_at > recovery_boundaries_ && random.coin())
+            plan.crash_at += random.below(300);
+        plan.settles = random.one_in(4);
+    }
     return plan;
 }
 
@@ -119,6 +128,10 @@ void Simulation::run_clients(SimProcess& process, Life& life, const Plan& plan) 
     life.operations_left = plan.operations;
     life.clients = plan.clients;
     for (std::size_t i = 0; i < plan.clients; ++i) {
+        if (life.remotes != nullptr && !world_.random.one_in(4)) {
+            asio::co_spawn(process.scheduler().executor(), run_pull_client(life), asio::detached);
+            continue;
+        }
         asio::co_spawn(process.scheduler().executor(), run_client(life), asio::detached);
     }
     process.scheduler().run_until([&] { return life.clients == 0 || !world_.failure.empty(); },
@@ -147,7 +160,10 @@ void Simulation::use(SimProcess& process, const Plan& plan) {
     process.io().set_faults({});
     note_damage(process);
     if (process.io().crashed() || over()) return;
+    if (plan.settles || plan.clean_stop) process.stop_pulls();
+    if (process.io().crashed() || over()) return;
     if (plan.settles) process.await_collection(store_options_);
+    if (plan.settles && world_.pulls != nullptr) process.audit();
     if (process.io().crashed() || over()) return;
     if (plan.clean_stop) {
         process.stop();

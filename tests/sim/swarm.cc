@@ -70,8 +70,8 @@ Theme draw_theme(SimRandom& random) {
 }
 
 std::optional<Theme> theme_of(std::string_view name) noexcept {
-    static constexpr std::array<std::string_view, 7> kNames{
-        "crashes", "errors", "rot", "lost_frame", "stale_tail", "astray", "rollback"};
+    static constexpr std::array<std::string_view, 8> kNames{
+        "crashes", "errors", "rot", "lost_frame", "stale_tail", "astray", "rollback", "pulls"};
     const auto found = std::find(kNames.begin(), kNames.end(), name);
     if (found == kNames.end()) return std::nullopt;
     return static_cast<Theme>(found - kNames.begin());

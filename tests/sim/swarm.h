@@ -24,6 +24,7 @@ enum class Theme : std::uint8_t {
     stale_tail,  // a frame that cannot be read once, and is there again when its place was given to another
     astray,    // writes that are lost, or land elsewhere in their file
     rollback,  // files that go back to what they were, or are put over others; frames that rot
+    pulls,     // through a remote repository; never drawn
 };
 
 Theme draw_theme(SimRandom& random);
