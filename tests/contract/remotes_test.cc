@@ -119,6 +119,15 @@ protected:
         }
         co_return all;
     }
+    // The first time the upstream goes away in the middle; the second time is at once.
+    static Awaitable<Answer<std::string>> read_twice(Registry* registry, FakeContent* content,
+                                                     std::string image, Digest digest) {
+        content->fails_after_cut = true;
+        const auto first = co_await read_all(registry, image, digest, 1'000'000);
+        if (first) co_return refuse({Errc::exists, "the first one was whole"});
+        content->failure.reset();
+        co_return co_await read_all(registry, image, digest, 1'000'000);
+    }
     Answer<std::string> blob(const std::string& image, const std::string& content) {
         return run(read_all(registry_.get(), image, digest_of(content), 1'000'000));
     }
@@ -283,6 +292,20 @@ TEST_P(RemotesTest, ATransferGoesOnWhereItWasCut) {
     upstream().ranges = false;
     upstream().cut_after = 333'333;
     EXPECT_EQ(blob("acme/mirror/app", other).value(), other);
+}
+
+// Who asks again as soon as it failed begins anew, where the last one came.
+TEST_P(RemotesTest, ATransferThatFailedIsJoinedByNobody) {
+    const auto layer = content_of(900'000, 'a');
+    upstream().put_blob("app", layer);
+    upstream().cut_after = 333'333;
+    clock_.sleeps_pass = true;
+    std::vector<Awaitable<Answer<std::string>>> readers;
+    readers.push_back(read_twice(registry_.get(), &upstream(), "acme/mirror/app", digest_of(layer)));
+    const auto read = under_test_->run_all(std::move(readers));
+    ASSERT_TRUE(read[0]) << read[0].error().message;
+    EXPECT_EQ(read[0].value(), layer);
+    EXPECT_EQ(upstream().bytes, layer.size());
 }
 
 // SEC-68.

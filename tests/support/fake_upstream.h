@@ -54,6 +54,7 @@ struct FakeContent {
     std::optional<UpstreamFailure> failure;        // of all that is asked
     std::optional<std::uint64_t>
         cut_after;            // the next transfer ends there, and the ones after it do not
+    bool fails_after_cut = false;  // and all that is asked then, until `failure` is reset
     std::string wrong_bytes;  // these instead, whatever is asked
     bool ranges = true;
     bool says_digests = true;
@@ -91,6 +92,7 @@ public:
         if (content_.failure) co_return fail_upstream(*content_.failure);
         if (cut_ && at_ >= *cut_) {
             UpstreamFailure cut{UpstreamFailure::Kind::unavailable, "cut"};
+            if (content_.fails_after_cut) content_.failure = cut;
             co_return fail_upstream(std::move(cut));
         }
         auto size =

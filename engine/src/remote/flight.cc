@@ -295,40 +295,42 @@ Awaitable<UpstreamResult<void>> Flight::finish() {
     co_return fail_upstream(store_failed(finished.error()));
 }
 
+// What has come so far is good for the next who asks, unless it is wrong.
+Awaitable<void> Flight::keep_what_came(const UpstreamFailure& failure) {
+    if (!writer_ || state().trouble) co_return;
+    if (failure.kind == Kind::untrusted) {
+        static_cast<void>(co_await writer_->cancel());
+    } else if (writer_->offset() > marked_) {
+        static_cast<void>(co_await writer_->mark());
+    }
+}
+
 Awaitable<void> Flight::run() {
     rooms_.flights->add();
     rooms_.flights_now->add(1);
     auto outcome = co_await transfer_all();
     if (outcome) outcome = co_await finish();
-    if (outcome) {
-        change([&] {
-            state_.committed = true;
-            state_.size_bytes = state_.received;
-        });
-    } else {
+    if (!outcome) {
         rooms_.flights_failed->add();
-        // What has come so far is good for the next who asks, unless it is wrong.
-        const bool wrong = outcome.error().kind == Kind::untrusted;
-        if (writer_ && !state().trouble) {
-            if (wrong) {
-                static_cast<void>(co_await writer_->cancel());
-            } else if (writer_->offset() > marked_) {
-                static_cast<void>(co_await writer_->mark());
-            }
-        }
+        co_await keep_what_came(outcome.error());
         rooms_.environment.log.warn("a transfer from an upstream failed",
                                     {{"repository", order_.target.repository.name.text()},
                                      {"upstream", upstream_->settings().url},
                                      {"digest", order_.digest.to_string()},
                                      {"error", outcome.error().message}});
-        change([&] { state_.failure = outcome.error(); });
     }
+    // Before anybody hears of the end: who asks again finds the session free.
     writer_.reset();
-    {
-        const std::lock_guard lock{mutex_};
+    change([&] {
         window_.clear();
         window_bytes_ = 0;
-    }
+        if (!outcome) {
+            state_.failure = outcome.error();
+            return;
+        }
+        state_.committed = true;
+        state_.size_bytes = state_.received;
+    });
     rooms_.flights_now->add(-1);
 }
 

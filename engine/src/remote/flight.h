@@ -81,6 +81,7 @@ private:
     Awaitable<UpstreamResult<void>> open_writer();
     Awaitable<bool> wait_to_retry(const UpstreamFailure& failure, int attempt);
     Awaitable<UpstreamResult<void>> finish();
+    Awaitable<void> keep_what_came(const UpstreamFailure& failure);
     UpstreamResult<void> learn_size(const UpstreamTransfer& from);
     SessionId session(std::uint32_t number) const;
     UpstreamFailure store_failed(Refusal refusal);

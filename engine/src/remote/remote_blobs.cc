@@ -73,7 +73,15 @@ Awaitable<void> RemoteRepository::fly(std::shared_ptr<RemoteRepository> self,
                                        Errc::blob_unknown));
     }
     const std::lock_guard lock{self->mutex_};
-    self->flights_.erase(flight->order().digest);
+    const auto known = self->flights_.find(flight->order().digest);
+    if (known != self->flights_.end() && known->second == flight) self->flights_.erase(known);
+}
+
+// One that has failed is no flight any more, though it is still there: who asks now begins another. Under the lock.
+std::shared_ptr<Flight> RemoteRepository::flight_of(const Digest& digest) const {
+    const auto found = flights_.find(digest);
+    const bool flies = found != flights_.end() && !found->second->state().failure;
+    return flies ? found->second : nullptr;
 }
 
 Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const RemotePlace& place,
@@ -82,8 +90,7 @@ Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const 
     std::shared_ptr<Flight> running;
     {
         const std::lock_guard lock{mutex_};
-        const auto found = flights_.find(digest);
-        if (found != flights_.end()) running = found->second;
+        running = flight_of(digest);
     }
     if (running && running->order().upstream_name != place.upstream_name) {
         // Of another name there: it may be joined by whom the upstream would give it (SEC-68).
@@ -95,14 +102,17 @@ Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const 
     }
     const std::lock_guard lock{mutex_};
     if (stopped_) co_return refuse(Errc::stopped);
-    const auto found = flights_.find(digest);
-    if (found != flights_.end() && found->second->order().upstream_name == place.upstream_name)
-        running = found->second;
+    const auto now = flight_of(digest);
+    if (!now) {
+        running = nullptr;
+    } else if (now->order().upstream_name == place.upstream_name) {
+        running = now;
+    }
     if (running && !ORB_PLANTED(two_flights_of_one_digest)) {
         rooms_.flights_joined->add();
         co_return Joined{running, false};
     }
-    if (found != flights_.end() && !running)
+    if (now && !running)
         co_return refuse(
             {Errc::overloaded, "the blob is being fetched for another name: try again"});
     if (flights_.size() >= Remotes::kTransfersMax)
@@ -111,7 +121,7 @@ Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const 
                       digest};
     if (const auto* size = sizes_.find(key_of(place.image, digest))) order.size_bytes = *size;
     auto flight = std::make_shared<Flight>(rooms_, upstream_, std::move(order));
-    flights_.emplace(digest, flight);
+    flights_.insert_or_assign(digest, flight);
     asio::co_spawn(executor, fly(shared_from_this(), flight), asio::detached);
     co_return Joined{std::move(flight), true};
 }

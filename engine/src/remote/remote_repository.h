@@ -87,6 +87,7 @@ private:
         bool begun = false;
     };
     Awaitable<Answer<Joined>> join_flight(const RemotePlace& place, Digest digest);
+    std::shared_ptr<Flight> flight_of(const Digest& digest) const;
     Answer<void> may_ask(const std::string& key, bool counted);
     Awaitable<Answer<std::optional<std::uint64_t>>> ask_for_blob(const RemotePlace& place,
                                                                  Digest digest);
