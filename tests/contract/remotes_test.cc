@@ -301,7 +301,8 @@ TEST_P(RemotesTest, ATransferThatFailedIsJoinedByNobody) {
     upstream().cut_after = 333'333;
     clock_.sleeps_pass = true;
     std::vector<Awaitable<Answer<std::string>>> readers;
-    readers.push_back(read_twice(registry_.get(), &upstream(), "acme/mirror/app", digest_of(layer)));
+    readers.push_back(
+        read_twice(registry_.get(), &upstream(), "acme/mirror/app", digest_of(layer)));
     const auto read = under_test_->run_all(std::move(readers));
     ASSERT_TRUE(read[0]) << read[0].error().message;
     EXPECT_EQ(read[0].value(), layer);

@@ -53,9 +53,9 @@ struct FakeContent {
     std::map<std::string, std::string> blobs;      // name@digest -> bytes
     std::optional<UpstreamFailure> failure;        // of all that is asked
     std::optional<std::uint64_t>
-        cut_after;            // the next transfer ends there, and the ones after it do not
+        cut_after;                 // the next transfer ends there, and the ones after it do not
     bool fails_after_cut = false;  // and all that is asked then, until `failure` is reset
-    std::string wrong_bytes;  // these instead, whatever is asked
+    std::string wrong_bytes;       // these instead, whatever is asked
     bool ranges = true;
     bool says_digests = true;
     std::shared_ptr<Event> gate;  // transfers wait for it before each byte but the first 100,000
