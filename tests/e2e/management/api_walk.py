@@ -34,7 +34,7 @@ class Walk:
 
     def run(self):
         for part in (self.nobody, self.bootstrap, self.users, self.passwords, self.tokens, self.projects, self.members,
-                     self.repositories, self.project_robots, self.system_robots, self.explain, self.retention, self.keys, self.audit,
+                     self.repositories, self.remote_and_virtual, self.project_robots, self.system_robots, self.explain, self.retention, self.keys, self.audit,
                      self.what_is_left_in_a_project, self.removals, self.edges, self.guesses):
             part()
             step(f"api: {part.__name__.replace('_', ' ')}")
@@ -223,14 +223,16 @@ class Walk:
         # A right over some images of a project only is none over the project.
         ask(self.root, "putMember", "acme", "user:alice", body={"grants": [{"role": "developer"}]})
         made = ask(self.alice, "createRepository", "acme", body={"name": "app"}, status=201)
-        same(made, {"project": "acme", "name": "app", "public": None, "sparse_index": "refuse", "declared": False, "description": ""},
+        same(made, {"project": "acme", "name": "app", "type": "local", "public": None, "sparse_index": "refuse", "declared": False, "description": ""},
              "a repository")
         ask(self.alice, "createRepository", "acme", body={"name": "bare", "public": True}, status=403)
         answer = self.api.exchange(boss, "createRepository", "acme", status=201,
                                    body={"name": "web", "public": True, "sparse_index": "allow", "description": "pages"})
         same(answer.header("location", "").endswith("/api/v1/projects/acme/repositories/web"), True, "where it is")
         ask(boss, "createRepository", "acme", body={"name": "web"}, status=409)
-        for body in ({}, {"name": "a/b"}, {"name": "x", "sparse_index": "perhaps"}, {"name": "x", "public": "on"}, {"name": "x", "type": "local"}):
+        for body in ({}, {"name": "a/b"}, {"name": "x", "sparse_index": "perhaps"}, {"name": "x", "public": "on"}, {"name": "x", "type": "mirror"},
+                     {"name": "x", "type": "remote"}, {"name": "x", "remote": {"url": "https://a.test"}}, {"name": "x", "type": "virtual", "virtual": {}},
+                     {"name": "x", "type": "virtual", "virtual": {"members": ["app"], "deploy_to": "none"}}):
             ask(boss, "createRepository", "acme", body=body, status=400)
         ask(self.carol, "createRepository", "acme", body={"name": "x"}, status=404)
         ask(self.carol, "createRepository", "open", body={"name": "x"}, status=403)
@@ -307,6 +309,45 @@ class Walk:
     def system_robots(self):
         grants = [{"project": "acme", "role": "limited"}, {"project": "full", "role": "developer", "repositories": ["full/**"]}]
         self.robots(self.root, "System", (), "mirror", grants, [{"role": "developer"}], [(self.boss, 403)])
+
+    def remote_and_virtual(self):
+        """SEC-61: where a remote repository fetches from is for administrators of the system alone."""
+        ask, boss, root = self.ask, self.boss, self.root
+        remote = {"url": "https://upstream.test", "username": "us", "password": "a secret of the upstream", "revalidate_after": "1h"}
+        body = {"name": "mirror", "type": "remote", "remote": remote}
+        for who in (boss, self.alice):
+            ask(who, "createRepository", "acme", body=body, status=403)
+        for wrong in ({"url": "ftp://a.test"}, {"url": "https://a.test", "revalidate_after": "soon"}, {"url": "https://a.test", "more": 1},
+                      {"url": "https://us:them@a.test"}, {"url": "https://a.test", "allow_networks": ["nowhere"]}):
+            ask(root, "createRepository", "acme", body={"name": "mirror", "type": "remote", "remote": wrong}, status=400)
+        made = ask(root, "createRepository", "acme", body=body, status=201)
+        same((made["type"], made["remote"]["url"], made["remote"]["password_set"], made["remote"]["revalidate_after"]),
+             ("remote", "https://upstream.test", True, "1h"), "a remote repository")
+        same("a secret of the upstream" in str(ask(root, "getRepository", "acme", "mirror")), False, "its password is shown")
+        ask(boss, "changeRepository", "acme", "mirror", body={"remote": {"url": "https://other.test"}}, status=403)
+        changed = ask(root, "changeRepository", "acme", "mirror", body={"remote": {"url": "https://other.test", "offline": True}})
+        same((changed["remote"]["url"], changed["remote"]["password_set"], changed["remote"]["offline"]), ("https://other.test", False, True),
+             "a password is not taken to another url")
+        ask(root, "changeRepository", "acme", "app", body={"remote": {"url": "https://other.test"}}, status=400)
+
+        ask(self.alice, "createRepository", "acme", body={"name": "all", "type": "virtual", "virtual": {"members": ["app"]}}, status=403)
+        made = ask(boss, "createRepository", "acme", status=201,
+                   body={"name": "all", "type": "virtual", "virtual": {"members": ["mirror", {"name": "app", "exclude": ["x/**"]}], "deploy_to": "app"}})
+        same((made["type"], named(made["virtual"]["members"]), made["virtual"]["deploy_to"]), ("virtual", ["mirror", "app"], "app"), "a virtual repository")
+        ask(boss, "createRepository", "acme", body={"name": "more", "type": "virtual", "virtual": {"members": ["all"]}}, status=400)
+        ask(boss, "changeRepository", "acme", "all", body={"virtual": {"members": ["app", "mirror"]}})
+
+        told = ask(self.alice, "explainPull", query="?image=acme/all/x/app&reference=1")
+        same([(step["member"], step["type"], step["outcome"]) for step in told["steps"]],
+             [("app", "local", "absent"), ("mirror", "remote", "absent")], "each member, local ones first")
+        same((told["digest"], told["member"], told["cache"]), (None, None, None), "nobody has it")
+        for query in ("", "?image=acme/all/app", "?image=A&reference=1", "?image=acme/all/app&reference=:"):
+            ask(self.alice, "explainPull", query=query, status=400)
+        ask(self.carol, "explainPull", query="?image=acme/all/app&reference=1", status=404)
+        same([item["repository"] for item in ask(root, "listUpstreams")["items"]], ["acme/mirror"], "upstreams that were asked")
+        ask(boss, "listUpstreams", status=403)
+        for name in ("all", "mirror"):
+            ask(boss, "removeRepository", "acme", name, status=204)
 
     def decision(self, who, user, action, image):
         query = f"?user={user.replace('$', '%24').replace('+', '%2B')}&action={action}&image={image}"
