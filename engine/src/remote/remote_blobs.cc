@@ -84,8 +84,8 @@ std::shared_ptr<Flight> RemoteRepository::flight_of(const Digest& digest) const 
     return flies ? found->second : nullptr;
 }
 
-Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const RemotePlace& place,
-                                                                          Digest digest) {
+Awaitable<Answer<std::shared_ptr<Flight>>> RemoteRepository::join_flight(const RemotePlace& place,
+                                                                         Digest digest) {
     const auto executor = co_await asio::this_coro::executor;
     std::shared_ptr<Flight> running;
     {
@@ -110,7 +110,7 @@ Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const 
     }
     if (running && !ORB_PLANTED(two_flights_of_one_digest)) {
         rooms_.flights_joined->add();
-        co_return Joined{running, false};
+        co_return std::move(running);
     }
     if (now && !running)
         co_return refuse(
@@ -123,13 +123,12 @@ Awaitable<Answer<RemoteRepository::Joined>> RemoteRepository::join_flight(const 
     auto flight = std::make_shared<Flight>(rooms_, upstream_, std::move(order));
     flights_.insert_or_assign(digest, flight);
     asio::co_spawn(executor, fly(shared_from_this(), flight), asio::detached);
-    co_return Joined{std::move(flight), true};
+    co_return std::move(flight);
 }
 
 // Answers when there is something to read: who is told of a blob shall get its first bytes.
-Awaitable<Answer<OpenedBlob>> RemoteRepository::follow(const RemotePlace& place, Joined joined) {
+Awaitable<Answer<OpenedBlob>> RemoteRepository::follow(std::shared_ptr<Flight> flight) {
     auto& store = rooms_.environment.store;
-    const auto& flight = joined.flight;
     const auto digest = flight->order().digest;
     for (;;) {
         const auto state = flight->state();
@@ -148,7 +147,6 @@ Awaitable<Answer<OpenedBlob>> RemoteRepository::follow(const RemotePlace& place,
         }
         co_await state.next->wait();
     }
-    static_cast<void>(place);
 }
 
 Awaitable<Answer<OpenedBlob>> RemoteRepository::open_blob(RemotePlace place, Digest digest) {
@@ -166,7 +164,7 @@ Awaitable<Answer<OpenedBlob>> RemoteRepository::open_blob(RemotePlace place, Dig
     }
     auto joined = co_await join_flight(place, digest);
     if (!joined) co_return refuse(joined.error());
-    co_return co_await follow(place, std::move(joined).value());
+    co_return co_await follow(std::move(joined).value());
 }
 
 Awaitable<Answer<FoundBlob>> RemoteRepository::stat_blob(RemotePlace place, Digest digest) {
@@ -194,7 +192,7 @@ void RemoteRepository::begin_prefetch(const RemotePlace& place, const Digest& ma
                                       const asio::any_io_executor& executor) {
     {
         const std::lock_guard lock{mutex_};
-        if (stopped_ || !prefetching_.emplace(manifest, true).second) return;
+        if (stopped_ || !prefetching_.insert(manifest).second) return;
     }
     asio::co_spawn(executor, prefetch(shared_from_this(), place, manifest), asio::detached);
 }
@@ -223,7 +221,7 @@ Awaitable<void> RemoteRepository::prefetch(std::shared_ptr<RemoteRepository> sel
             auto joined = co_await self->join_flight(place, edge.descriptor.digest);
             if (!joined) break;
             for (;;) {
-                const auto state = joined.value().flight->state();
+                const auto state = joined.value()->state();
                 if (state.committed || state.failure) break;
                 co_await state.next->wait();
             }

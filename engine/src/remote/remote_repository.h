@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace orbitalreg::engine {
@@ -82,11 +83,7 @@ private:
     Refusal failed(const UpstreamFailure& failure, const std::string& key, Errc not_found);
 
     // blobs: remote_blobs.cc
-    struct Joined {
-        std::shared_ptr<Flight> flight;
-        bool begun = false;
-    };
-    Awaitable<Answer<Joined>> join_flight(const RemotePlace& place, Digest digest);
+    Awaitable<Answer<std::shared_ptr<Flight>>> join_flight(const RemotePlace& place, Digest digest);
     std::shared_ptr<Flight> flight_of(const Digest& digest) const;
     Answer<void> may_ask(const std::string& key, bool counted);
     Awaitable<Answer<std::optional<std::uint64_t>>> ask_for_blob(const RemotePlace& place,
@@ -96,7 +93,7 @@ private:
                                std::shared_ptr<Flight> flight);
     static Awaitable<void> prefetch(std::shared_ptr<RemoteRepository> self, RemotePlace place,
                                     Digest manifest);
-    Awaitable<Answer<OpenedBlob>> follow(const RemotePlace& place, Joined joined);
+    Awaitable<Answer<OpenedBlob>> follow(std::shared_ptr<Flight> flight);
     void begin_prefetch(const RemotePlace& place, const Digest& manifest,
                         const asio::any_io_executor& executor);
 
@@ -119,7 +116,7 @@ private:
         Remotes::kRemembered};  // of what manifests name, by image name and digest
     std::map<std::string, std::shared_ptr<ManifestCheck>> checks_;
     std::map<Digest, std::shared_ptr<Flight>> flights_;
-    std::map<Digest, bool> prefetching_;
+    std::set<Digest> prefetching_;
 };
 
 // `image:tag` or `image@digest`.
