@@ -66,8 +66,7 @@ struct RemoteSettings {
     bool offline = false;                               // the upstream is never asked
     bool prefetch =
         false;  // the layers of an image that is pulled are fetched before they are asked for
-    std::uint64_t cache_bytes =
-        0;  // of what nothing else holds; beyond it the least recently pulled goes. 0: no limit
+    std::uint64_t cache_bytes = 0;  // of what is kept; not there yet: 0, no limit
 
     std::int64_t connect_timeout_ms = 5'000;
     std::int64_t idle_timeout_ms = 30'000;  // without a byte
