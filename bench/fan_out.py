@@ -26,7 +26,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -318,7 +317,7 @@ def main():
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--deadline", type=float, default=3600, help="seconds for a number of clients")
     options = parser.parse_args()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="orbitalreg-fan-out-", dir=registry_process.test_directory()))
+    folder = registry_process.fresh_folder("orbitalreg-fan-out-")
     broken = []
     try:
         with ScriptedUpstream(folder) as upstream:

@@ -18,7 +18,6 @@ import os
 import pathlib
 import shutil
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -245,7 +244,7 @@ def main():
         need_root_mount()
     if options.client == "containerd" and os.geteuid() != 0:
         registry_process.skip("containerd needs root")
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="orbitalreg-hub-", dir=registry_process.test_directory()))
+    folder = registry_process.fresh_folder("orbitalreg-hub-")
     try:
         (folder / "password").write_text(SECRET + "\n")
         with ScriptedUpstream(folder / "upstream") as upstream:

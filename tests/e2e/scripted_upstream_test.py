@@ -17,7 +17,6 @@ import hashlib
 import pathlib
 import shutil
 import sys
-import tempfile
 import threading
 import time
 
@@ -203,7 +202,7 @@ def large_file_is_whole(upstream):
 
 
 def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="orbitalreg-upstream-", dir=registry_process.test_directory()))
+    folder = registry_process.fresh_folder("orbitalreg-upstream-")
     try:
         with ScriptedUpstream(folder / "content") as upstream:
             copied_by_skopeo(upstream, folder)

@@ -13,12 +13,12 @@ import argparse
 import http.client
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -39,6 +39,17 @@ http:
   secret: not-a-secret
 health: {{ storagedriver: {{ enabled: false }} }}
 """
+
+
+def fresh_folder(prefix, parent=None):
+    """A new folder of the test directory, of letters and digits at its end: podman takes `oci:<folder>` for a name, which may not end in `_`."""
+    while True:
+        folder = pathlib.Path(parent or test_directory()) / f"{prefix}{secrets.token_hex(5)}"
+        try:
+            folder.mkdir(mode=0o700)
+            return folder
+        except FileExistsError:
+            continue
 
 
 class RegistryError(Exception):
@@ -116,7 +127,7 @@ class RegistryProcess:
         self.keep = keep
         self.wrapper = list(wrapper)
         self.environment = dict(environment or {})
-        self.workspace = pathlib.Path(tempfile.mkdtemp(prefix="orbitalreg-test-", dir=test_directory()))
+        self.workspace = fresh_folder("orbitalreg-test-")
         self.data = pathlib.Path(data) if data else self.workspace / "data"
         self.log_path = self.workspace / "server.log"
         port, admin_port = free_ports(2)

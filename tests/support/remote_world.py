@@ -14,7 +14,6 @@ import json
 import pathlib
 import shutil
 import sys
-import tempfile
 import time
 import traceback
 
@@ -257,7 +256,7 @@ def main(description, environment=None):
         parser.add_argument("--verbose", action="store_true", help="what the server's log and the upstreams' say")
     options = registry_process.script_options(description, extra)
     chosen = [case for case in CASES if not options.only or any(word in case.name for word in options.only)]
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="orbitalreg-upstreams-", dir=registry_process.test_directory()))
+    folder = registry_process.fresh_folder("orbitalreg-upstreams-")
     worlds = []
     try:
         for one in chosen:
