@@ -454,6 +454,18 @@ TEST_P(RemotesTest, ListsOfMembersAreMergedAndPaged) {
                                         "acme/shared/app"}));
 }
 
+// That there is no such name is remembered as what it is, and nothing that is kept shows through.
+TEST_P(RemotesTest, AListOfTagsThatTheUpstreamDoesNotHaveIsRefusedAlike) {
+    put_image("app", "1", {});
+    ASSERT_TRUE(pull("acme/mirror/app", "1"));
+    upstream().tags.clear();
+    for (int ask = 0; ask < 2; ++ask) {
+        const auto listed =
+            run(registry_->list_tags(kAnyone, image_name("acme/mirror/app"), "", 10));
+        EXPECT_EQ(error_of(listed), Errc::name_unknown) << "ask " << ask;
+    }
+}
+
 std::vector<StoreFactory> factories() { return {model_factory(), embedded_factories().front()}; }
 
 INSTANTIATE_TEST_SUITE_P(All, RemotesTest, testing::ValuesIn(factories()),

@@ -138,18 +138,31 @@ UpstreamFailure Flight::store_failed(Refusal refusal) {
     return {Kind::stopped, std::move(message)};
 }
 
-Awaitable<UpstreamResult<void>> Flight::open_writer() {
-    auto& store = rooms_.environment.store;
+// First those that something is left of, also behind one that is no longer remembered; then the first that is free.
+Awaitable<UpstreamResult<std::vector<SessionId>>> Flight::usable_sessions() {
+    std::vector<SessionId> usable;
+    std::optional<SessionId> free;
     for (std::uint32_t number = 0; number < kSessionsMax; ++number) {
-        UploadStart start{session(number), store.store_time_ms() / 1000, order_.digest.algorithm(),
-                          order_.size_bytes};
-        const auto status = co_await store.upload_status(start.session);
+        const auto id = session(number);
+        const auto status = co_await rooms_.environment.store.upload_status(id);
         if (!status) co_return fail_upstream(store_failed(status.error()));
         const auto known = status.value().state;
-        const bool usable = known == UploadStatus::State::unknown ||
-                            (known == UploadStatus::State::open && !status.value().busy &&
-                             !ORB_PLANTED(flight_begins_anew));
-        if (!usable) continue;
+        if (known == UploadStatus::State::unknown && !free) free = id;
+        if (known == UploadStatus::State::open && !status.value().busy &&
+            !ORB_PLANTED(flight_begins_anew))
+            usable.push_back(id);
+    }
+    if (free) usable.push_back(*free);
+    co_return usable;
+}
+
+Awaitable<UpstreamResult<void>> Flight::open_writer() {
+    auto& store = rooms_.environment.store;
+    const auto usable = co_await usable_sessions();
+    if (!usable) co_return fail_upstream(usable.error());
+    for (const auto& id : usable.value()) {
+        UploadStart start{id, store.store_time_ms() / 1000, order_.digest.algorithm(),
+                          order_.size_bytes};
         auto writer = co_await store.open_upload(order_.target, start);
         if (!writer && writer.error().code == Errc::upload_unknown) continue;  // expired
         if (!writer) co_return fail_upstream(store_failed(writer.error()));

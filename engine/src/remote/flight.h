@@ -78,6 +78,7 @@ private:
     Awaitable<UpstreamResult<void>> transfer_all();
     Awaitable<UpstreamResult<void>> transfer(UpstreamTransfer& from);
     Awaitable<UpstreamResult<void>> skip(UpstreamTransfer& from, std::uint64_t bytes);
+    Awaitable<UpstreamResult<std::vector<SessionId>>> usable_sessions();
     Awaitable<UpstreamResult<void>> open_writer();
     Awaitable<bool> wait_to_retry(const UpstreamFailure& failure, int attempt);
     Awaitable<UpstreamResult<void>> finish();

@@ -20,14 +20,13 @@ std::string blob_key(const RemotePlace& place, const Digest& digest) {
 
 }  // namespace
 
-Answer<void> RemoteRepository::may_ask(const std::string& key, bool counted) {
+Answer<void> RemoteRepository::may_ask(const std::string& key, Errc not_found, bool counted) {
     const auto now = rooms_.steady_ms();
     {
         const std::lock_guard lock{mutex_};
         if (stopped_) return refuse(Errc::stopped);
         const auto* known = absent_.find(key);
-        if (known != nullptr && now < known->until_ms)
-            return refuse({counted ? Errc::manifest_unknown : Errc::blob_unknown, known->message});
+        if (known != nullptr && now < known->until_ms) return refuse({not_found, known->message});
     }
     if (const auto rests = availability_.refusal(now, counted))
         return refuse(refusal_of(*rests, Errc::manifest_unknown));
@@ -38,7 +37,7 @@ Answer<void> RemoteRepository::may_ask(const std::string& key, bool counted) {
 Awaitable<Answer<std::optional<std::uint64_t>>> RemoteRepository::ask_for_blob(
     const RemotePlace& place, Digest digest) {
     const auto key = blob_key(place, digest);
-    ORB_CO_TRY(may_ask(key, false));
+    ORB_CO_TRY(may_ask(key, Errc::blob_unknown, false));
     const auto said = co_await upstream_->head_blob(place.upstream_name, digest);
     if (!said) co_return refuse(failed(said.error(), key, Errc::blob_unknown));
     availability_.answered();
@@ -98,7 +97,7 @@ Awaitable<Answer<std::shared_ptr<Flight>>> RemoteRepository::join_flight(const R
         if (!there) co_return refuse(there.error());
     }
     if (!running) {
-        ORB_CO_TRY(may_ask(blob_key(place, digest), false));
+        ORB_CO_TRY(may_ask(blob_key(place, digest), Errc::blob_unknown, false));
     }
     const std::lock_guard lock{mutex_};
     if (stopped_) co_return refuse(Errc::stopped);

@@ -118,7 +118,7 @@ Awaitable<Answer<Page<std::string>>> RemoteRepository::list_tags(RemotePlace pla
     }
     std::optional<Refusal> refusal;
     if (!tags && !settings_->offline) {
-        const auto asked = may_ask(key + " tags", false);
+        const auto asked = may_ask(key + " tags", Errc::name_unknown, false);
         if (!asked) refusal = asked.error();
     }
     if (!tags && !settings_->offline && !refusal) {
@@ -164,7 +164,7 @@ Awaitable<Answer<Page<Referrer>>> RemoteRepository::list_referrers(RemotePlace p
                                                                    ReferrersQuery query) {
     const auto key = key_of(place.image, query.subject) + " referrers";
     auto& store = rooms_.environment.store;
-    const auto asked = may_ask(key, true);
+    const auto asked = may_ask(key, Errc::manifest_unknown, true);
     if (settings_->offline || !asked)
         co_return co_await store.referrers(place.image, std::move(query));
     auto listed = co_await fetch_referrers(place.upstream_name, query.subject);

@@ -127,7 +127,7 @@ Awaitable<Answer<FoundManifest>> RemoteRepository::find_manifest(RemotePlace pla
     std::optional<ManifestInfo> info;
     if (kept) info = kept.value();
     if (!kept) {
-        const auto asked = may_ask(key, true);
+        const auto asked = may_ask(key, Errc::manifest_unknown, true);
         if (!asked) co_return refuse(asked.error());
     } else if (const auto rests = availability_.refusal(rooms_.steady_ms(), true)) {
         auto source = co_await stale_source(key, rests->message);

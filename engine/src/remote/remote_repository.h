@@ -85,7 +85,8 @@ private:
     // blobs: remote_blobs.cc
     Awaitable<Answer<std::shared_ptr<Flight>>> join_flight(const RemotePlace& place, Digest digest);
     std::shared_ptr<Flight> flight_of(const Digest& digest) const;
-    Answer<void> may_ask(const std::string& key, bool counted);
+    // `not_found`: what it is when the upstream is remembered not to have it. `counted`: against its rate limit.
+    Answer<void> may_ask(const std::string& key, Errc not_found, bool counted);
     Awaitable<Answer<std::optional<std::uint64_t>>> ask_for_blob(const RemotePlace& place,
                                                                  Digest digest);
     Awaitable<bool> adopt(const RemotePlace& place, Digest digest);
