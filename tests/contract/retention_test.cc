@@ -342,10 +342,53 @@ TEST_F(RetentionTest, WhatChangesAfterItWasJudgedStays) {
     // A manifest that became part of an index meanwhile.
     life().put(index_text({content_of("b")}), {"list"});
     const auto manifests = life().run(life().store().delete_judged_manifests(
-        {9, 2}, image_name(kImage), {{b.digest, b.put_s, b.pulled_s}}));
+        {9, 2}, image_name(kImage), {{b.digest, b.put_s, b.pulled_s, b.untagged_s}}));
     ASSERT_TRUE(manifests);
     EXPECT_EQ(manifests.value(), std::vector<JudgedFate>{JudgedFate::changed});
     EXPECT_TRUE(life().holds(content_of("b")));
+}
+
+TEST_F(RetentionTest, ManifestThatHadATagMeanwhileStays) {
+    life().push("a", {});
+    life().push("b", {});
+    life().pass_ms(2 * kHourMs);
+    const auto a = life().manifest(content_of("a"));
+    const auto b = life().manifest(content_of("b"));
+    const auto set = [&](const std::string& text) {
+        return life().run(life().registry().set_tag({5, 1}, image_name(kImage), tag_name("now"),
+                                                    digest_of(text), TagExpectation::anything()));
+    };
+    ASSERT_TRUE(set(content_of("a")));
+    ASSERT_TRUE(life().run(life().registry().delete_tag({5, 2}, image_name(kImage), tag_name("now"),
+                                                        TagExpectation::anything())));
+    const auto fates = life().run(
+        life().store().delete_judged_manifests({5, 3}, image_name(kImage),
+                                               {{a.digest, a.put_s, a.pulled_s, a.untagged_s},
+                                                {b.digest, b.put_s, b.pulled_s, b.untagged_s}}));
+    ASSERT_TRUE(fates);
+    EXPECT_EQ(fates.value(), (std::vector<JudgedFate>{JudgedFate::changed, JudgedFate::deleted}));
+    EXPECT_TRUE(life().holds(content_of("a")));
+}
+
+// As its note will count when it is written: for the parts of an index, and for the index of a part.
+TEST_F(RetentionTest, PullThatIsNotYetWrittenHoldsPartsAndIndexesOff) {
+    life().push("part", {"part"});
+    const auto list = index_text({content_of("part")});
+    life().put(list, {"list"});
+    life().pass_ms(10'000);
+    const auto part = life().tag("part");
+    const auto whole = life().tag("list");
+    const auto judge = [&](const HeldTag& held, const std::string& text, std::uint64_t id) {
+        const auto fates = life().run(life().store().delete_judged_tags(
+            {9, id}, image_name(kImage),
+            {{tag_name(held.tag), digest_of(text), held.pushed_s, held.pulled_s}}));
+        return fates && fates.value() == std::vector<JudgedFate>{JudgedFate::deleted};
+    };
+    life().pull("list");
+    EXPECT_FALSE(judge(part, content_of("part"), 1));
+    EXPECT_TRUE(life().run(life().retention().plan({})));  // writes it
+    life().pull(digest_of(content_of("part")).to_string());
+    EXPECT_FALSE(judge(whole, list, 2));
 }
 
 TEST_F(RetentionTest, PullThatIsNotYetWrittenHoldsADeletionOff) {

@@ -80,6 +80,7 @@ struct JudgedManifest {
     Digest digest;
     std::uint32_t put_s = 0;
     std::uint32_t pulled_s = 0;
+    std::optional<std::uint32_t> untagged_s;  // none: its tags went by the same judgement
 };
 enum class JudgedFate : std::uint8_t { deleted, changed };
 
@@ -113,7 +114,7 @@ public:
     // Each tag only if it points at the same manifest and was neither set nor pulled since; at most kJudgedMax.
     virtual Awaitable<Answer<std::vector<JudgedFate>>> delete_judged_tags(
         RequestId id, ImageName image, std::vector<JudgedTag> tags) = 0;
-    // Each manifest only if it has no tag, is part of no index, and was neither pushed nor pulled since; at most kJudgedMax.
+    // Each manifest only if it has no tag, is part of no index, and was neither pushed, pulled nor tagged since; at most kJudgedMax.
     virtual Awaitable<Answer<std::vector<JudgedFate>>> delete_judged_manifests(
         RequestId id, ImageName image, std::vector<JudgedManifest> manifests) = 0;
     // What nothing would refer to any more once these were gone, and collection would delete: counted once however many share it.

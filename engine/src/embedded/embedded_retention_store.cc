@@ -26,11 +26,22 @@ struct JudgedBatch {
     std::vector<JudgedManifest> manifests;
     std::function<bool(const ImageName&, const Digest&)> is_waiting;
     Fates fates;
-    bool waits(const Digest& digest) const {
-        if (ORB_PLANTED(recheck_skipped_before_retention_delete)) return false;
-        return is_waiting && is_waiting(image, digest);
-    }
 };
+
+// A pull that is not written yet counts for what it will count for then: the parts of an index, and the indexes of a part.
+bool is_pulled(const AppliedState& state, const JudgedBatch& batch, const Digest& digest) {
+    if (!batch.is_waiting || ORB_PLANTED(recheck_skipped_before_retention_delete)) return false;
+    if (batch.is_waiting(batch.image, digest)) return true;
+    const auto found = state.store.find(digest);
+    if (!found) return false;
+    const auto waits = [&](cas::BlobId other) {
+        const auto of_other = state.store.digest_of(other);
+        return of_other && batch.is_waiting(batch.image, *of_other);
+    };
+    const auto parts = state.catalog.manifests().children(found->id);
+    return std::any_of(parts.begin(), parts.end(), waits) ||
+           state.catalog.manifests().find_user(found->id, waits).has_value();
+}
 
 bool is_unchanged(const AppliedState& state, const ImageName& image, const JudgedTag& judged) {
     const auto& images = state.catalog.images();
@@ -56,6 +67,7 @@ bool is_unchanged(const AppliedState& state, const ImageName& image, const Judge
     };
     return held->tag_count == 0 && held->times.put_s == judged.put_s &&
            held->times.pulled_s == judged.pulled_s &&
+           held->times.untagged_s == judged.untagged_s.value_or(held->times.untagged_s) &&
            !state.catalog.manifests().find_user(found->id, in_use);
 }
 
@@ -63,13 +75,14 @@ bool is_unchanged(const AppliedState& state, const ImageName& image, const Judge
 Answer<void> check_batch(const AppliedState& state, JudgedBatch& batch, const RequestId& id,
                          cas::Change& change) {
     for (const auto& tag : batch.tags) {
-        const bool same = !batch.waits(tag.digest) && is_unchanged(state, batch.image, tag);
+        const bool same =
+            !is_pulled(state, batch, tag.digest) && is_unchanged(state, batch.image, tag);
         batch.fates.push_back(same ? JudgedFate::deleted : JudgedFate::changed);
         if (same) change.records.push_back(encode(TagDeleteRecord{batch.image, tag.tag, id}));
     }
     for (const auto& manifest : batch.manifests) {
         const bool same =
-            !batch.waits(manifest.digest) && is_unchanged(state, batch.image, manifest);
+            !is_pulled(state, batch, manifest.digest) && is_unchanged(state, batch.image, manifest);
         batch.fates.push_back(same ? JudgedFate::deleted : JudgedFate::changed);
         if (same)
             change.records.push_back(

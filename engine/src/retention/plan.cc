@@ -259,7 +259,9 @@ void ImagePlan::judge_manifests() {
         } else if (subject_of_[i] != kNone) {
             const auto item = item_of_manifest(i);
             // Loses its tags only together with its subject.
-            const auto touched = loses_tags_[i] ? item.pushed_s : item.touched_s;
+            const auto pushed =
+                std::max<std::uint64_t>(item.pushed_s, input_.snapshot->manifests[i].put_s);
+            const auto touched = loses_tags_[i] ? pushed : item.touched_s;
             if (in_grace(touched)) reason = UnitReason::grace;
         } else if (loses_tags_[i]) {
             reason = UnitReason::untagged_now;

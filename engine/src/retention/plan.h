@@ -103,6 +103,8 @@ public:
         if (subject_of_[manifest] == kNone) return std::nullopt;
         return subject_of_[manifest];
     }
+    // Its last tag goes now.
+    bool loses_tags(std::uint32_t manifest) const noexcept { return loses_tags_[manifest]; }
     // Of all that could go, at most 100.
     std::uint32_t percent_gone() const noexcept;
     UnitExplanation explain(const PlanUnit& unit) const;

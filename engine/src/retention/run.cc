@@ -175,7 +175,9 @@ Awaitable<Answer<void>> Retention::RunSteps::delete_batch(Deletion* d, Units uni
     for (const auto& unit : units) {
         const auto& manifest = snapshot.manifests[unit.manifest];
         if (!is_tag(unit)) {
-            manifests.push_back({manifest.digest, manifest.put_s, manifest.pulled_s});
+            JudgedManifest judged{manifest.digest, manifest.put_s, manifest.pulled_s, {}};
+            if (!d->plan->loses_tags(unit.manifest)) judged.untagged_s = manifest.untagged_s;
+            manifests.push_back(std::move(judged));
             continue;
         }
         const auto& held = snapshot.tags[unit.tag];

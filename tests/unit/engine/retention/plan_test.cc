@@ -221,6 +221,16 @@ TEST(RetentionPlan, SubjectOfWhatIsKeptStays) {
               (std::vector<std::string>{"@subject", "@sbom"}));
 }
 
+// Also where it has a tag that goes now: the push of it by digest was of late.
+TEST(RetentionPlan, WhatIsAttachedAndWasPushedAgainIsInItsGrace) {
+    ImageOfDays image;
+    image.manifest("subject", 0);
+    image.attach("sbom", "subject", 0);
+    image.tag("old", "sbom", 0);
+    image.snapshot.manifests[image.places.at("sbom")].put_s = day(99.9);
+    EXPECT_TRUE(gone(image, image.plan(kNothing, day(100))).empty());
+}
+
 TEST(RetentionPlan, OrphansWait) {
     ImageOfDays image;
     image.attach("sbom", "never here", 0);
