@@ -21,11 +21,14 @@
 
 namespace orbitalreg::engine {
 class Remotes;
-}
+class Retention;
+class RetentionStore;
+}  // namespace orbitalreg::engine
 
 namespace orbitalreg::sim {
 
 struct PullWorld;
+class JudgedWorld;
 
 inline constexpr std::uint64_t kInlineSizeMax = 1024;  // of every store that is simulated
 
@@ -104,7 +107,8 @@ struct SimWorld {
     Workload workload;
     std::deque<SimSession> sessions;  // clients keep references
     std::vector<ClosedSession> closed;
-    std::shared_ptr<PullWorld> pulls;  // null: there is no remote repository
+    std::shared_ptr<PullWorld> pulls;     // null: there is no remote repository
+    std::shared_ptr<JudgedWorld> judged;  // null: there is no retention; with it there are pulls
     Damage damage = Damage::none;
     bool errors_seen = false;  // the device has failed a call: a lane may be out of use since
     // Wrong bytes are never served. Short of that, damage excuses:
@@ -142,6 +146,8 @@ struct Life {
     bool astray = false;        // writes are lost or misdirected in this life
     bool slow_readers = false;  // clients stop between two pieces of what they read
     engine::Remotes* remotes = nullptr;
+    engine::Retention* retention = nullptr;
+    engine::RetentionStore* retention_store = nullptr;
 
     bool content_excused() const noexcept {
         return world.content_excused() || io.silent_faults() > 0;
@@ -154,6 +160,9 @@ struct Life {
     }
     bool sessions_excused() const noexcept {
         return world.sessions_excused() || (io.silent_faults() > 0 && astray);
+    }
+    std::uint32_t now_s() const noexcept {
+        return static_cast<std::uint32_t>(store.store_time_ms() / 1000);
     }
     void note_time() { world.note_time(store.store_time_ms(), clock.boottime_ms()); }
     bool stopping() const noexcept {

@@ -48,10 +48,13 @@ const std::vector<PlantedBug>& planted_bugs() {
         {"open_chunk_resummed_at_resume",
          "a resumed upload sums the open chunk from what it reads back"},
         {"pin_after_lookup", "a reader's look-up leaves the extent without a pin"},
+        {"pull_times_lost_at_flush", "pulls are forgotten when they are written"},
         {"punch_to_end_of_lease", "compaction punches what an upload is writing"},
         {"punch_under_pin", "compaction punches what a reader still reads"},
         {"punch_without_identity_check",
          "a row is missed and the records in the range are not asked who they are"},
+        {"recheck_skipped_before_retention_delete",
+         "retention deletes what it judged, whatever happened since"},
         {"recycle_segment_with_live_blobs",
          "a log segment that a blob still lies in is given back"},
         {"retry_failed_fsync", "a failed durable write is tried again and believed"},
@@ -68,6 +71,9 @@ const std::vector<PlantedBug>& planted_bugs() {
         {"tail_dropped_at_mark", "a mark forgets the bytes behind the last full page"},
         {"trust_torn_frame", "recovery does not compare the sum of a frame's payload"},
         {"two_flights_of_one_digest", "a blob is transferred once for each who asks for it"},
+        {"untagged_at_forgotten", "when a manifest lost its last tag is not noted"},
+        {"untagged_at_forgotten_by_checkpoint",
+         "when a manifest lost its last tag is not in a checkpoint"},
         {"wall_clock_for_grace", "the grace is measured by the wall clock"},
     };
     return bugs;

@@ -1,6 +1,7 @@
 #include "sim/process.h"
 
 #include "cas/inspect.h"
+#include "sim/keepers.h"
 #include "sim/pulls.h"
 
 #include <algorithm>
@@ -28,6 +29,8 @@ SimProcess::SimProcess(SimWorld& world, std::int64_t now_ns, const SimIoOptions&
 
 SimProcess::~SimProcess() {
     scheduler_.clear();
+    retention_.reset();
+    retention_store_.reset();
     remotes_.reset();
     upstreams_.reset();
     store_.reset();
@@ -46,7 +49,36 @@ Result<void> SimProcess::open(const cas::StoreOptions& options, Log& log) {
     remotes_ = std::make_unique<engine::Remotes>(engine::RemotesEnvironment{
         store_->registry_store(), store_->document_store(), *upstreams_, clock_, world_.random, log,
         metrics_, engine::RegistryLimits{}, world_.pulls->hub.limits});
+    if (world_.judged != nullptr) begin_retention(options, log);
     return ok();
+}
+
+void SimProcess::begin_retention(const cas::StoreOptions& options, Log& log) {
+    world_.judged->begin_life();
+    retention_store_ = std::make_unique<WatchedRetentionStore>(world_, store_->retention_store());
+    engine::RetentionOptions chosen;
+    chosen.trash_ms = options.gc_grace_ms;
+    retention_ = std::make_unique<engine::Retention>(
+        store_->registry_store(), *retention_store_, store_->document_store(), clock_,
+        world_.random, log, metrics_, scheduler_.executor(), chosen,
+        [](const engine::RetentionEvent&) {});
+    const auto read = engine::read_retention_policies({{"sim", world_.judged->policy(), {}}});
+    if (!read.policies) {
+        world_.fail("the policy: " + read.errors.front().text());
+        return;
+    }
+    retention_->set_policies(read.policies);
+    perform(retention_->begin(), "the history of pulls never began");
+}
+
+void SimProcess::perform(Awaitable<void> work, const char* complaint) {
+    bool done = false;
+    const auto run = [](Awaitable<void> of, bool& ended) -> Awaitable<void> {
+        co_await std::move(of);
+        ended = true;
+    };
+    asio::co_spawn(scheduler_.executor(), run(std::move(work), done), asio::detached);
+    run_until([&] { return done; }, complaint);
 }
 
 Life SimProcess::life() {
@@ -61,7 +93,9 @@ Life SimProcess::life() {
             0,
             false,
             false,
-            remotes_.get()};
+            remotes_.get(),
+            retention_.get(),
+            retention_store_.get()};
 }
 
 void SimProcess::run_until(const std::function<bool()>& done, const char* complaint) {
@@ -79,20 +113,28 @@ void SimProcess::audit() {
     bool audited_pulls = false;
     asio::co_spawn(scheduler_.executor(), audit_pulls(life, audited_pulls), asio::detached);
     run_until([&] { return audited_pulls; }, "the audit of pulls never ended");
+    if (retention_ == nullptr || io_.crashed()) return;
+    bool audited_judged = false;
+    asio::co_spawn(scheduler_.executor(), audit_judged(life, audited_judged), asio::detached);
+    run_until([&] { return audited_judged; }, "the audit of what is judged never ended");
 }
 
-void SimProcess::stop_pulls() {
+void SimProcess::stop_services() {
     if (remotes_ == nullptr) return;
     upstreams_->stop();
-    bool stopped = false;
-    const auto run_stop = [](engine::Remotes& remotes, bool& done) -> Awaitable<void> {
-        co_await remotes.stop();
-        done = true;
-    };
-    asio::co_spawn(scheduler_.executor(), run_stop(*remotes_, stopped), asio::detached);
-    run_until([&] { return stopped; }, "the remote repositories never stopped");
-    if (stopped && upstreams_->under_way() > 0)
+    perform(remotes_->stop(), "the remote repositories never stopped");
+    if (upstreams_->under_way() > 0)
         world_.fail("a transfer is left when the remote repositories have stopped");
+    if (retention_ != nullptr && !io_.crashed())
+        perform(retention_->finish(), "the last pulls were never written");
+}
+
+void SimProcess::let_all_go() {
+    if (retention_ == nullptr || io_.crashed()) return;
+    Life life = this->life();
+    bool gone = false;
+    asio::co_spawn(scheduler_.executor(), sim::let_all_go(life, gone), asio::detached);
+    run_until([&] { return gone; }, "the last runs of the policy never ended");
 }
 
 void SimProcess::stop() {

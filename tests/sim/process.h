@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cas/options.h"
+#include "engine/retention.h"
+#include "sim/judged.h"
 #include "sim/life.h"
 #include "sim/upstreams.h"
 
@@ -42,8 +44,10 @@ public:
     // Steps until `done`; fails the world with `complaint` when that never comes.
     void run_until(const std::function<bool()>& done, const char* complaint);
     void audit();
-    // Ends what is under way from upstreams, as the process does before its store stops.
-    void stop_pulls();
+    // Ends what is under way from upstreams, and writes what was noted of pulls, as the process does before its store stops.
+    void stop_services();
+    // Lets everything that a retention policy matches grow old, and go.
+    void let_all_go();
     // In order: closed frame, clean superblock.
     void stop();
     QuietState quiet_state() const;
@@ -60,6 +64,9 @@ public:
     engine::EmbeddedStore& store() noexcept { return *store_; }
 
 private:
+    void begin_retention(const cas::StoreOptions& options, Log& log);
+    void perform(Awaitable<void> work, const char* complaint);
+
     SimWorld& world_;
     SimScheduler scheduler_;
     SimClock clock_;
@@ -68,6 +75,8 @@ private:
     std::unique_ptr<engine::EmbeddedStore> store_;
     std::unique_ptr<SimUpstreams> upstreams_;
     std::unique_ptr<engine::Remotes> remotes_;
+    std::unique_ptr<WatchedRetentionStore> retention_store_;
+    std::unique_ptr<engine::Retention> retention_;
 };
 
 // fsck of the store at rest must have nothing to say, and replay `quiet`, when that is known.

@@ -1,6 +1,7 @@
 #include "sim/pulls.h"
 
 #include "engine/errors.h"
+#include "sim/keepers.h"
 
 #include <algorithm>
 #include <optional>
@@ -97,6 +98,11 @@ private:
     Awaitable<void> list_tags(std::size_t image);
     Awaitable<void> delete_manifest(std::size_t image, std::size_t manifest);
     Awaitable<void> delete_tag(std::size_t image, std::size_t tag);
+    // Of each manifest, how often it was deleted.
+    using Deletions = std::array<std::uint64_t, SimHub::kManifests>;
+    Deletions deletions_of(std::size_t image) const;
+    Awaitable<void> tell_retention(std::size_t image, engine::Reference reference, int manifest,
+                                   Deletions before);
     Awaitable<void> pause();
     void judge_manifest(const engine::Refusal& refusal, const std::string& what) const;
     void judge_blob(const engine::Refusal& refusal, std::size_t image, std::size_t blob) const;
@@ -124,8 +130,29 @@ void Puller::judge_manifest(const engine::Refusal& refusal, const std::string& w
     report(life_, what, refusal);
 }
 
+Puller::Deletions Puller::deletions_of(std::size_t image) const {
+    Deletions deletions{};
+    for (std::size_t i = 0; life_.world.judged != nullptr && i < deletions.size(); ++i)
+        deletions[i] =
+            life_.world.judged->deletions_of(hub_.images[image], hub_.manifests[i].digest);
+    return deletions;
+}
+
+Awaitable<void> Puller::tell_retention(std::size_t image, engine::Reference reference, int manifest,
+                                       Deletions before) {
+    if (life_.retention == nullptr) co_return;
+    const auto number = static_cast<std::size_t>(manifest);
+    const engine::ImageName& name = hub_.images[image];
+    const Digest digest = hub_.manifests[number].digest;
+    const std::uint32_t at_s = life_.now_s();
+    const engine::Principal somebody{"user:sim"};
+    co_await life_.retention->pulled(somebody, name, reference, digest);
+    life_.world.judged->note_pull({name, reference, digest, before[number]}, at_s);
+}
+
 Awaitable<int> Puller::pull_tag(std::size_t image, std::size_t tag, bool whole) {
     const KeptRecord::Watch watch{pulls_.kept, image};
+    const Deletions deletions = deletions_of(image);
     const std::int64_t begun_ns = life_.clock.steady_ns();
     const auto found = co_await life_.remotes->find_manifest(
         hub_.place(image), engine::Reference{hub_.tags[tag]}, whole);
@@ -154,11 +181,13 @@ Awaitable<int> Puller::pull_tag(std::size_t image, std::size_t tag, bool whole) 
         (!hub_.settings->stale_if_error || found.value().source.warning.empty()))
         life_.world.fail(what + " is stale, and says nothing of it");
     if (whole) pulls_.kept.served_manifest(watch, static_cast<std::size_t>(manifest));
+    if (whole) co_await tell_retention(image, hub_.tags[tag], manifest, deletions);
     co_return manifest;
 }
 
 Awaitable<int> Puller::pull_digest(std::size_t image, std::size_t manifest, bool whole) {
     const KeptRecord::Watch watch{pulls_.kept, image};
+    const Deletions deletions = deletions_of(image);
     const Digest digest = hub_.manifests[manifest].digest;
     const auto found =
         co_await life_.remotes->find_manifest(hub_.place(image), engine::Reference{digest}, whole);
@@ -172,6 +201,7 @@ Awaitable<int> Puller::pull_digest(std::size_t image, std::size_t manifest, bool
     if (!hub_.has_manifest(image, manifest))
         life_.world.fail(what + ": the upstream does not have it there");
     if (whole) pulls_.kept.served_manifest(watch, manifest);
+    if (whole) co_await tell_retention(image, digest, static_cast<int>(manifest), deletions);
     co_return static_cast<int>(manifest);
 }
 
@@ -289,9 +319,16 @@ Awaitable<void> Puller::list_tags(std::size_t image) {
 // As retention does it.
 Awaitable<void> Puller::delete_manifest(std::size_t image, std::size_t manifest) {
     pulls_.kept.begin_deletion(image, manifest);
+    const auto forget = [&] {
+        if (life_.world.judged != nullptr)
+            life_.world.judged->forget_manifest(hub_.images[image],
+                                                hub_.manifests[manifest].digest);
+    };
+    forget();
     const auto deleted = co_await life_.store.delete_manifest(
         engine::RequestId::make(random_), hub_.images[image], hub_.manifests[manifest].digest);
     pulls_.kept.end_deletion(image, manifest);
+    forget();
     if (!deleted) judge_manifest(deleted.error(), "deletion of a kept manifest");
 }
 
@@ -424,6 +461,7 @@ Awaitable<void> run_pull_client(Life& life) {
     while (!life.stopping()) {
         --life.operations_left;
         co_await puller.do_something();
+        co_await await_the_hour(life);
         const Workload& workload = life.world.workload;
         if (!life.world.random.one_in(workload.pauses)) continue;
         const auto pause =

@@ -220,7 +220,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
     app.add_option(
         "--theme", arguments.theme,
         "what all seeds are about: crashes, errors, rot, lost_frame, stale_tail, astray, "
-        "rollback or pulls");
+        "rollback, pulls or retention");
     app.add_flag("--verbose", arguments.verbose, "print every operation");
     app.add_flag("--list", arguments.list, "print the bugs that can be planted");
 }

@@ -1,6 +1,7 @@
 #include "sim/simulation.h"
 
 #include "sim/harm.h"
+#include "sim/keepers.h"
 #include "sim/process.h"
 #include "sim/pulls.h"
 #include "sim/swarm.h"
@@ -22,11 +23,16 @@ public:
         : options_{options},
           world_{seed, seed % 3 == 0 ? SimDiskMode::ordered : SimDiskMode::strict},
           theme_{options.theme ? *options.theme : draw_theme(world_.random)},
-          store_options_{draw_options(world_.random)} {
+          store_options_{theme_ == Theme::retention ? draw_options_for_hours(world_.random)
+                                                    : draw_options(world_.random)} {
         world_.verbose = options.verbose;
         world_.workload = draw_workload(world_.random);
-        if (theme_ == Theme::pulls)
+        if (theme_ == Theme::pulls || theme_ == Theme::retention)
             world_.pulls = std::make_shared<PullWorld>(world_.random, world_.universe);
+        if (theme_ == Theme::retention) {
+            world_.judged = std::make_shared<JudgedWorld>(world_.random, world_.universe);
+            world_.workload.sessions = 0;  // they would expire
+        }
         expect_collection(world_, store_options_);
         if (!options.verbose) return;
         talking_ = make_stderr_log(LogLevel::debug, LogFormat::text);
@@ -92,7 +98,8 @@ Simulation::Plan Simulation::draw_plan() {
     } else {
         plan.clean_stop = kind == 19;
     }
-    if (theme_ == Theme::pulls) {
+    if (theme_ == Theme::retention) plan.operations *= 4;
+    if (world_.pulls != nullptr) {
         // A transfer takes many writes.
         if (plan.crash_at > recovery_boundaries_ && random.coin())
             plan.crash_at += random.below(300);
@@ -128,6 +135,10 @@ void Simulation::run_clients(SimProcess& process, Life& life, const Plan& plan) 
     life.operations_left = plan.operations;
     life.clients = plan.clients;
     for (std::size_t i = 0; i < plan.clients; ++i) {
+        if (life.retention != nullptr && !world_.random.one_in(3)) {
+            asio::co_spawn(process.scheduler().executor(), run_keeper(life), asio::detached);
+            continue;
+        }
         if (life.remotes != nullptr && !world_.random.one_in(4)) {
             asio::co_spawn(process.scheduler().executor(), run_pull_client(life), asio::detached);
             continue;
@@ -160,7 +171,9 @@ void Simulation::use(SimProcess& process, const Plan& plan) {
     process.io().set_faults({});
     note_damage(process);
     if (process.io().crashed() || over()) return;
-    if (plan.settles || plan.clean_stop) process.stop_pulls();
+    if (plan.settles || plan.clean_stop) process.stop_services();
+    if (process.io().crashed() || over()) return;
+    if (plan.settles) process.let_all_go();
     if (process.io().crashed() || over()) return;
     if (plan.settles) process.await_collection(store_options_);
     if (plan.settles && world_.pulls != nullptr) process.audit();

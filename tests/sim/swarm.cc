@@ -70,8 +70,9 @@ Theme draw_theme(SimRandom& random) {
 }
 
 std::optional<Theme> theme_of(std::string_view name) noexcept {
-    static constexpr std::array<std::string_view, 8> kNames{
-        "crashes", "errors", "rot", "lost_frame", "stale_tail", "astray", "rollback", "pulls"};
+    static constexpr std::array<std::string_view, 9> kNames{
+        "crashes", "errors",   "rot",   "lost_frame", "stale_tail",
+        "astray",  "rollback", "pulls", "retention"};
     const auto found = std::find(kNames.begin(), kNames.end(), name);
     if (found == kNames.end()) return std::nullopt;
     return static_cast<Theme>(found - kNames.begin());
@@ -108,6 +109,18 @@ cas::StoreOptions draw_options(SimRandom& random) {
     draw_collection(random, options);
     draw_checkpoints(random, options);
     draw_audits(random, options);
+    return options;
+}
+
+cas::StoreOptions draw_options_for_hours(SimRandom& random) {
+    constexpr std::int64_t kMinuteMs = 60'000;
+    static constexpr std::int64_t kGraces[]{4000, 60'000, 60 * kMinuteMs, 300 * kMinuteMs};
+    cas::StoreOptions options = draw_options(random);
+    options.gc_grace_ms = kGraces[random.below(std::size(kGraces))];
+    options.gc_interval_ms = kMinuteMs * static_cast<std::int64_t>(random.between(5, 30));
+    options.compaction_interval_ms = random.one_in(4) ? 0 : 10 * kMinuteMs;
+    options.scrub_rate_bytes = 0;
+    options.recount_interval_ms = random.one_in(3) ? 20 * kMinuteMs : 24 * 60 * kMinuteMs;
     return options;
 }
 

@@ -22,9 +22,10 @@ enum class Theme : std::uint8_t {
     rot,         // bits that flip
     lost_frame,  // a durable write that was never made
     stale_tail,  // a frame that cannot be read once, and is there again when its place was given to another
-    astray,    // writes that are lost, or land elsewhere in their file
-    rollback,  // files that go back to what they were, or are put over others; frames that rot
-    pulls,     // through a remote repository; never drawn
+    astray,     // writes that are lost, or land elsewhere in their file
+    rollback,   // files that go back to what they were, or are put over others; frames that rot
+    pulls,      // through a remote repository; never drawn
+    retention,  // beside pulls, over hours; never drawn
 };
 
 Theme draw_theme(SimRandom& random);
@@ -33,6 +34,8 @@ std::optional<Theme> theme_of(std::string_view name) noexcept;
 // Limits so small that a few operations meet most of them.
 cas::StoreOptions tiny_options();
 cas::StoreOptions draw_options(SimRandom& random);
+// Where a life may last for days: nothing that happens by itself does so every second.
+cas::StoreOptions draw_options_for_hours(SimRandom& random);
 SimFaults draw_errors(SimRandom& random);
 SimFaults draw_astray(SimRandom& random);
 SimPace draw_pace(SimRandom& random);
