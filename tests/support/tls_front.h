@@ -46,10 +46,12 @@ inline int connect_to_loopback(std::uint16_t port) {
 class TlsFront {
 public:
     // `names` as in subjectAltName: `DNS:localhost,IP:127.0.0.1`. `version_max` as TLS1_1_VERSION; 0: the newest.
-    TlsFront(std::uint16_t to_port, const std::string& names, int version_max = 0)
+    // `valid_s`: until when from now.
+    TlsFront(std::uint16_t to_port, const std::string& names, int version_max = 0,
+             long valid_s = 3'600)
         : to_port_{to_port}, context_{SSL_CTX_new(TLS_server_method()), &SSL_CTX_free} {
         std::signal(SIGPIPE, SIG_IGN);
-        make_certificate(names);
+        make_certificate(names, valid_s);
         if (version_max != 0) {
             SSL_CTX_set_security_level(context_.get(), 0);
             SSL_CTX_set_min_proto_version(context_.get(), TLS1_VERSION);
@@ -78,13 +80,13 @@ public:
     const std::string& authority_pem() const { return pem_; }
 
 private:
-    void make_certificate(const std::string& names) {
+    void make_certificate(const std::string& names, long valid_s) {
         EVP_PKEY* key = EVP_EC_gen("P-256");
         X509* certificate = X509_new();
         X509_set_version(certificate, 2);
         ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
         X509_gmtime_adj(X509_getm_notBefore(certificate), -3'600);
-        X509_gmtime_adj(X509_getm_notAfter(certificate), 3'600);
+        X509_gmtime_adj(X509_getm_notAfter(certificate), valid_s);
         X509_NAME* name = X509_get_subject_name(certificate);
         const std::string common = "test " + std::to_string(to_port_);
         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,

@@ -199,7 +199,8 @@ bool LocalRegistry::open_server(std::string& trouble) {
     projects_ = std::make_unique<engine::Projects>(documents, system_random(), system_clock(),
                                                    options.projects, options.default_project);
     access_ = std::make_unique<engine::AccessControl>(*accounts_, *projects_, system_random());
-    outbound_ = frontend::make_outbound({system_clock(), log_, metrics_});
+    outbound_ = frontend::make_outbound(
+        {system_clock(), log_, metrics_, [this](const std::string& why) { note_refused(why); }});
     remotes_ = std::make_unique<engine::Remotes>(engine::RemotesEnvironment{
         embedded_->registry_store(), documents, outbound_->factory(), system_clock(),
         system_random(), log_, metrics_, options.limits});
@@ -296,6 +297,15 @@ Awaitable<void> LocalRegistry::tend_retention(LocalRegistry* self) {
         co_await system_clock().sleep_until(system_clock().steady_ns() + kEveryNs);
         co_await self->retention_->tick();
     }
+}
+
+void LocalRegistry::note_refused(const std::string& why) {
+    if (!audit_) return;
+    frontend::AuditEvent event;
+    event.action = "upstream.address_refused";
+    event.reason = why;
+    if (!audit_->append(event))
+        log_.error("an audit event could not be written", {{"action", event.action}});
 }
 
 void LocalRegistry::note(std::string_view action, std::string_view reason) {

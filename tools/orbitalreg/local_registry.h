@@ -61,6 +61,7 @@ private:
     static Awaitable<void> tend(LocalRegistry* self);
     static Awaitable<void> tend_retention(LocalRegistry* self);
     void note_retention(const engine::RetentionEvent& event);
+    void note_refused(const std::string& why);
     std::vector<frontend::HealthComponent> health() const;
 
     frontend::Config config_;

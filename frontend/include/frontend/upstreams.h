@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -28,6 +29,8 @@ struct OutboundEnvironment {
     Clock& clock;
     Log& log;
     Metrics& metrics;
+    // Told where and why a connection was not made because of its address (SEC-62), on whatever executor asked; may be null.
+    std::function<void(const std::string&)> address_refused{};
 };
 
 class Outbound {

@@ -29,6 +29,7 @@ Awaitable<OpenedStream> open_hop(std::shared_ptr<TransferLoop> loop, HttpRequest
     co_await std::move(waiting);
     if (!opened.stream->take_head()) {
         opened.trouble = transfer->end_trouble();
+        loop->note_failure(opened.trouble);
         opened.stream.reset();
     }
     co_return opened;

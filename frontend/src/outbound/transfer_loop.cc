@@ -63,13 +63,19 @@ std::shared_ptr<StreamedTransfer> ConnectionSlots::take_next() {
     return nullptr;
 }
 
-TransferLoop::TransferLoop(Clock& clock) : clock_{clock} {
+TransferLoop::TransferLoop(Clock& clock, std::function<void(const std::string&)> address_refused)
+    : clock_{clock}, address_refused_{std::move(address_refused)} {
     if (curl_ready()) multi_.reset(curl_multi_init());
     if (multi_) curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kConnectionsKeptMax);
     thread_ = std::thread{[this] { run(); }};
 }
 
 TransferLoop::~TransferLoop() { stop(); }
+
+void TransferLoop::note_failure(const HttpTrouble& trouble) const {
+    if (trouble.failure == HttpFailure::address_refused && address_refused_)
+        address_refused_(trouble.text);
+}
 
 void TransferLoop::start(std::shared_ptr<StreamedTransfer> transfer) {
     command(Kind::start, std::move(transfer));

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -53,7 +54,9 @@ private:
 
 class TransferLoop {
 public:
-    explicit TransferLoop(Clock& clock);
+    // `address_refused`: OutboundEnvironment.
+    explicit TransferLoop(Clock& clock,
+                          std::function<void(const std::string&)> address_refused = {});
     ~TransferLoop();
     TransferLoop(const TransferLoop&) = delete;
     TransferLoop& operator=(const TransferLoop&) = delete;
@@ -62,6 +65,8 @@ public:
     void resume(std::shared_ptr<StreamedTransfer> transfer);
     // Nobody reads it any more.
     void cancel(std::shared_ptr<StreamedTransfer> transfer);
+    // Tells of it, where it was the address.
+    void note_failure(const HttpTrouble& trouble) const;
     // Ends all of it with HttpFailure::stopped, and whatever is started later at once.
     void stop() noexcept;
 
@@ -87,6 +92,7 @@ private:
     void end_all();
 
     Clock& clock_;
+    const std::function<void(const std::string&)> address_refused_;
     MultiHandle multi_;
 
     std::mutex mutex_;

@@ -13,8 +13,8 @@ namespace {
 class RegistryUpstreams final : public Outbound, public engine::UpstreamFactory {
 public:
     explicit RegistryUpstreams(OutboundEnvironment environment)
-        : parts_{std::make_shared<TransferLoop>(environment.clock), environment.clock,
-                 environment.log, environment.metrics, environment_proxies()} {}
+        : parts_{std::make_shared<TransferLoop>(environment.clock, environment.address_refused),
+                 environment.clock, environment.log, environment.metrics, environment_proxies()} {}
     ~RegistryUpstreams() override { parts_.loop->stop(); }
 
     engine::UpstreamFactory& factory() noexcept override { return *this; }

@@ -48,6 +48,29 @@ struct BearerRegistry {
     };
 };
 
+// SEC-62: also of a redirect, and of where tokens are.
+TEST(RegistryUpstream, TellsWhoeverAskedToKnowOfRefusedAddresses) {
+    std::vector<std::string> told;
+    TestClock clock;
+    Metrics metrics;
+    const auto outbound = make_outbound(
+        {clock, null_log(), metrics, [&told](const std::string& why) { told.push_back(why); }});
+    ScriptedServer server{[](const SeenRequest&, ScriptedPeer& peer) {
+        peer.answer(307, "", "Location: http://169.254.169.254/latest\r\n");
+    }};
+    auto settings = settings_for(server);
+    const auto ask = [&] {
+        const auto upstream = outbound->factory().make(settings);
+        return run(upstream->get_manifest(image("a"), reference("x"))).has_value();
+    };
+    EXPECT_FALSE(ask());
+    settings.allow_networks = {};
+    EXPECT_FALSE(ask());
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_NE(told[0].find("169.254.169.254"), std::string::npos) << told[0];
+    EXPECT_NE(told[1].find("127.0.0.1"), std::string::npos) << told[1];
+}
+
 TEST(RegistryUpstream, BringsAManifestWithATokenOfItsService) {
     BearerRegistry registry;
     ScriptedServer server{registry.script()};

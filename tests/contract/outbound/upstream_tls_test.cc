@@ -115,6 +115,20 @@ TEST(UpstreamTls, UncheckedConnectionsAreNotShared) {
     EXPECT_EQ(server.seen().size(), 1U);
 }
 
+TEST(UpstreamTls, ACertificateThatHasRunOutIsRefused) {
+    ScriptedServer server{manifest_script()};
+    const TlsFront front{port_of(server), kBothNames, 0, -60};
+    const PemFile authority{front.authority_pem()};
+    auto settings = settings_for(front);
+    settings.ca_file = authority.path();
+    World world;
+    const auto got = run(world.upstream(settings)->get_manifest(image("a"), reference("x")));
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().kind, Kind::unavailable);
+    EXPECT_NE(got.error().message.find("expired"), std::string::npos) << got.error().message;
+    EXPECT_TRUE(server.seen().empty());
+}
+
 TEST(UpstreamTls, OldVersionsAreRefused) {
     ScriptedServer server{manifest_script()};
     const TlsFront old{port_of(server), kBothNames, TLS1_1_VERSION};
