@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""Measures orbitalreg beside Debian's docker-registry 2.8, in one run, on one disk, with one load generator.
+"""Measures orbitalreg beside its peers: in one run, on one disk, with one load generator.
 
-The two servers take turns, several rounds of every workload; each has its own data directory and both stay up for
-the whole run. Printed are the median of the rounds, the spread, and the ratio of the medians (above 1: we are
-faster, or smaller). A round that failed is shown as failed and not left out. --result writes the page that
-bench/results keeps, the command line included.
+  bench/compare.py [--rounds 5] [--only TEXT] [--peers orbitalreg,limit,nginx,docker-registry] [--result FILE]
+
+Every workload is run on each server in turn, --rounds times, who goes first changing from round to round; each server has its own
+directory and stays up for the whole run, on one core, the generator on another. Printed are the medians of the rounds and their spread, the
+server's CPU time for each operation or MB, and the median of the rounds' ratios to the reference of that row. A round that
+failed is shown as failed and not left out. Peers that are not installed are left out, and named. bench/peers/README.md says what each
+is, and what it promises of what it acknowledges.
 """
 
 import argparse
+import collections
+import contextlib
 import datetime
 import json
 import os
@@ -19,36 +24,51 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/support"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "peers"))
 
+import peers  # noqa: E402
 import registry_process  # noqa: E402
 
-MIB, GIB = 1 << 20, 1 << 30
-SERVERS = ("orbitalreg", "docker-registry")
-ROUND_DEADLINE_S = 900
+MB, MIB, GIB = 1_000_000, 1 << 20, 1 << 30
+OURS = "orbitalreg"
+ALL = (OURS, "limit", "nginx", "docker-registry")
+ROUND_DEADLINE_S = 1800
+
+Work = collections.namedtuple("Work", "title unit words who reference")
 
 
 def workloads(quick):
-    """(title, what is shown, arguments of orbitalreg-load)."""
-    large = 256 * MIB if quick else GIB
-    small, manifests, pulls = (500, 2000, 2) if quick else (2000, 8000, 4)
+    """Title, unit, arguments of orbitalreg-load, who takes part besides docker-registry, what our figure is compared with."""
+    part = 10 if quick else 1
+    large = 64 * MIB if quick else 256 * MIB
+    megabytes = f"{large // MIB} MiB"
+    push, files = (OURS, "limit", "nginx"), (OURS, "nginx", "limit")
     return [
-        (f"push of {large // MIB} MiB, one PUT", "mib_per_second",
-         ["push-large", "--form", "put", "--size", large, "--count", 1]),
-        (f"push of {large // MIB} MiB, one streamed PATCH", "mib_per_second",
-         ["push-large", "--form", "stream", "--size", large, "--count", 1]),
-        ("push of 4 KiB blobs (POST + PUT), 32 clients", "operations_per_second",
-         ["push-small", "--size", 4096, "--count", small, "--clients", 32]),
-        ("push of 4 KiB blobs (POST + PUT), 1 client", "operations_per_second",
-         ["push-small", "--size", 4096, "--count", small // 10, "--clients", 1]),
-        ("GET manifest, 32 clients", "operations_per_second",
-         ["get-manifest", "--count", manifests, "--clients", 32]),
-        ("GET manifest, 1 client", "operations_per_second", ["get-manifest", "--count", manifests // 4]),
-        ("GET 256 MiB, one client", "mib_per_second", ["get-blob", "--size", 256 * MIB, "--count", pulls]),
-        ("GET 256 MiB, 4 clients", "mib_per_second",
-         ["get-blob", "--size", 256 * MIB, "--count", 2 * pulls, "--clients", 4]),
-        ("GET 256 MiB, one client that hashes", "mib_per_second",
-         ["get-blob", "--size", 256 * MIB, "--count", pulls, "--verify"]),
+        Work(f"push {megabytes}, one PUT", "MB", ["push-large", "--form", "put", "--size", large, "--count", 4], push, "limit"),
+        Work(f"push {megabytes}, one streamed PATCH", "MB", ["push-large", "--form", "stream", "--size", large, "--count", 4], (OURS,), "docker-registry"),
+        Work("push 4 KiB blob, 1 client", "op", ["push-small", "--size", 4096, "--count", 3000 // part], (OURS, "nginx"), "docker-registry"),
+        Work("push 4 KiB blob, 32 clients", "op", ["push-small", "--size", 4096, "--count", 20000 // part, "--clients", 32], (OURS, "nginx"), "docker-registry"),
+        Work("push image of 6 blobs and 2 MiB, 4 clients", "op",
+             ["push-image", "--layers", 5, "--size", 419430, "--count", 400 // part, "--clients", 4], (OURS,), "docker-registry"),
+        Work("GET manifest, 32 clients", "op", ["get-manifest", "--count", 100000 // part, "--clients", 32], files, "nginx"),
+        Work("HEAD manifest, 32 clients", "op", ["head", "--count", 100000 // part, "--clients", 32], (OURS, "nginx"), "nginx"),
+        Work("HEAD blob, 32 clients", "op", ["head-blob", "--count", 100000 // part, "--clients", 32], (OURS, "nginx"), "nginx"),
+        Work("GET 4 KiB blob, 32 clients", "op", ["get-blob", "--size", 4096, "--count", 100000 // part, "--clients", 32], (OURS, "nginx"), "nginx"),
+        Work(f"GET {megabytes}, 1 client", "MB", ["get-blob", "--size", large, "--count", 8], files, "limit"),
+        Work(f"GET {megabytes}, 4 clients", "MB", ["get-blob", "--size", large, "--count", 16, "--clients", 4], files, "limit"),
+        Work("64 KiB ranges at their boundaries, 8 clients", "MB",
+             ["ranges", "--size", large, "--aligned", "--count", 20000 // part, "--clients", 8], (OURS, "nginx"), "nginx"),
+        Work("64 KiB ranges anywhere, 8 clients", "MB", ["ranges", "--size", large, "--count", 20000 // part, "--clients", 8], (OURS, "nginx"), "nginx"),
+        Work("mixed, one push in ten, 32 clients", "op", ["mixed", "--count", 50000 // part, "--clients", 32], (OURS, "nginx"), "docker-registry"),
+        Work(f"list of {10000 // part} tags, 8 clients", "op",
+             ["list-tags", "--tags", 10000 // part, "--count", 5000 // part, "--clients", 8], (OURS,), "docker-registry"),
+        Work(f"page of 100 of {10000 // part} tags, 8 clients", "op",
+             ["list-tags", "--tags", 10000 // part, "--page", 100, "--count", 20000 // part, "--clients", 8], (OURS,), "docker-registry"),
     ]
+
+
+# What docker-registry does with a count in its place: it is slow, and a median does not need more.
+SLOW = {"push-small": 10, "get-manifest": 20, "head": 20, "head-blob": 20, "get-blob": 1, "ranges": 20, "mixed": 20, "list-tags": 10, "push-image": 10}
 
 
 class Comparison:
@@ -57,88 +77,112 @@ class Comparison:
         self.load = options.load or registry_process.find_binary("orbitalreg-load")
         if not self.load:
             registry_process.skip("no orbitalreg-load: build it")
-        self.servers = {kind: registry_process.RegistryProcess(kind=kind, io=options.io,
-                                                               binary=options.binary if kind == SERVERS[0] else None)
-                        for kind in SERVERS}
-        self.results = {}  # (title, kind) -> [outcome of each round]
-        self.commands = {}
+        wanted = options.peers.split(",") if options.peers else list(ALL)
+        self.missing = {name: why for name in wanted if (why := peers.available(name))}
+        self.names = [name for name in wanted if name not in self.missing]
+        self.results = collections.defaultdict(list)  # (title, peer) -> outcome of each round
+        self.pinned = (os.cpu_count() or 1) > 1 and shutil.which("taskset") and not options.no_pin
+        self.work = [work for work in workloads(options.quick) if options.only in work.title]
 
     def run(self):
         self.load_averages = [os.getloadavg()[0]]
-        for server in self.servers.values():
-            server.start()
-        try:
-            for title, _, arguments in workloads(self.options.quick):
+        with contextlib.ExitStack() as stack:
+            self.peers = {name: stack.enter_context(peers.make(name, self.options, ["taskset", "-c", "0"] if self.pinned else [])) for name in self.names}
+            for work in self.work:
+                takes_part = [name for name in self.names if name in work.who or name == "docker-registry"]
                 for number in range(self.options.rounds):
-                    # Who goes first changes from round to round.
-                    for kind in SERVERS if number % 2 == 0 else reversed(SERVERS):
-                        self.measure(title, kind, number, arguments)
+                    turn = takes_part[number % len(takes_part):] + takes_part[:number % len(takes_part)]
+                    for name in turn:
+                        self.measure(work, name, number)
             self.load_averages.append(os.getloadavg()[0])
-            self.peaks = {kind: registry_process.peak_rss_bytes(server.pid) for kind, server in self.servers.items()}
-        finally:
-            for server in self.servers.values():
-                server.close()
+            self.peaks = {name: peers.peak_rss_bytes(peer) for name, peer in self.peers.items()}
 
-    def measure(self, title, kind, number, arguments):
-        words = [str(word) for word in arguments]
-        self.commands[title] = "orbitalreg-load " + " ".join(words)
-        command = [self.load, *words, "--server", self.servers[kind].http_addr, "--name", f"bench/r{number}"]
-        os.sync()  # neither pays for what the other left in the page cache
-        cpu_before = registry_process.cpu_seconds(self.servers[kind].pid)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ROUND_DEADLINE_S, check=False)
-        outcome = json.loads(done.stdout) if done.stdout else {"failures": 1, "first_failure": done.stderr}
-        cpu = registry_process.cpu_seconds(self.servers[kind].pid) - cpu_before
-        outcome["cpu_ms_per_unit"] = 1000 * cpu / self.units(outcome)
-        self.results.setdefault((title, kind), []).append(outcome)
+    def command(self, work, name, number):
+        words = [str(word) for word in work.words]
+        if name == "docker-registry":
+            for option in ("--count", "--tags"):
+                if option in words:
+                    at = words.index(option) + 1
+                    words[at] = str(max(int(words[at]) // SLOW.get(words[0], 1), 2)) if option == "--count" else words[at]
+        pin = ["taskset", "-c", "1"] if self.pinned else []
+        return [*pin, self.load, *words, "--server", self.peers[name].http_addr, "--name", f"bench/w{self.work.index(work)}/r{number}"]
+
+    def measure(self, work, name, number):
+        os.sync()  # neither pays for what another left in the page cache
+        # The clock of the server's CPU begins when what is read was pushed: the generator says so with an empty line.
+        running = subprocess.Popen(self.command(work, name, number) + ["--announce"], stdout=subprocess.PIPE, text=True)
+        early = running.stdout.readline().strip()
+        before = peers.cpu_seconds(self.peers[name])
+        text = early + running.communicate(timeout=ROUND_DEADLINE_S)[0]
+        cpu = peers.cpu_seconds(self.peers[name]) - before
+        outcome = json.loads(text) if text.strip() else {"failures": 1, "first_failure": "the generator ended"}
+        if not outcome["failures"]:
+            megabytes = outcome["mib_per_second"] * outcome["seconds"] * MIB / MB
+            units = megabytes if work.unit == "MB" else outcome["operations"]
+            outcome["rate"] = units / max(outcome["seconds"], 1e-9)
+            outcome["cpu_us"] = 1e6 * cpu / units
+        self.results[(work.title, name)].append(outcome)
         shown = outcome["first_failure"] if outcome["failures"] else \
-            f"{outcome['mib_per_second']:.1f} MiB/s, {outcome['operations_per_second']:.1f} op/s, " \
-            f"p50 {outcome['latency_us']['p50']} us, p99 {outcome['latency_us']['p99']} us"
-        print(f"{title} | {kind} | round {number + 1}: {shown}", flush=True)
-
-    @staticmethod
-    def units(outcome):
-        """GiB of a transfer of large blobs, operations of all else: what the CPU time is told for."""
-        operations = outcome.get("operations") or 1
-        large = outcome.get("size_bytes", 0) >= MIB
-        return operations * outcome["size_bytes"] / GIB if large else operations
+            f"{outcome['rate']:.0f} {work.unit}/s, CPU {outcome['cpu_us']:.1f} us, p50 {outcome['latency_us']['p50']} us, p99 {outcome['latency_us']['p99']} us"
+        print(f"{work.title} | {name} | round {number + 1}: {shown}", flush=True)
 
     # The page.
 
-    def figures(self, title, kind, field):
-        return [outcome.get(field) for outcome in self.results[(title, kind)] if not outcome["failures"]]
+    def good(self, work, name):
+        return [outcome for outcome in self.results[(work.title, name)] if not outcome["failures"]]
 
-    def cell(self, title, kind, field):
-        rounds = self.results[(title, kind)]
-        good = self.figures(title, kind, field)
+    def cell(self, work, name):
+        rounds, good = self.results[(work.title, name)], self.good(work, name)
+        if not rounds:
+            return "-"
         if len(good) < len(rounds):
-            return f"FAILED {len(rounds) - len(good)} of {len(rounds)}: {rounds[-1]['first_failure']}"
-        return f"{statistics.median(good):.0f} ({min(good):.0f}-{max(good):.0f})"
+            return f"FAILED {len(rounds) - len(good)} of {len(rounds)}: {rounds[-1].get('first_failure')}"
+        rates = [outcome["rate"] for outcome in good]
+        cpu = statistics.median(outcome["cpu_us"] for outcome in good)
+        return f"{statistics.median(rates):,.0f} ({min(rates):,.0f} to {max(rates):,.0f}); {cpu / 1000:.2f} ms" if work.unit == "MB" \
+            else f"{statistics.median(rates):,.0f} ({min(rates):,.0f} to {max(rates):,.0f}); {cpu:.1f} us"
 
-    def latency(self, title, kind):
-        good = [outcome["latency_us"] for outcome in self.results[(title, kind)] if not outcome["failures"]]
+    def latency(self, work):
+        good = self.good(work, OURS)
         if not good:
             return "-"
-        return "/".join(f"{statistics.median(entry[name] for entry in good):.0f}" for name in ("p50", "p99"))
+        return "/".join(f"{statistics.median(outcome['latency_us'][name] for outcome in good) / 1000:.2f}" for name in ("p50", "p99"))
 
-    def cpu(self, title, kind):
-        good = self.figures(title, kind, "cpu_ms_per_unit")
-        return f"{statistics.median(good):.3g}" if good else "-"
+    def ratio(self, work, field):
+        pairs = [(ours[field], theirs[field]) for ours, theirs in
+                 zip(self.results[(work.title, OURS)], self.results[(work.title, work.reference)]) if not ours["failures"] and not theirs["failures"]]
+        ratios = [ours / theirs for ours, theirs in pairs if theirs > 0]
+        if not ratios:
+            return "-"
+        return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
     def page(self):
-        lines = ["| workload | unit | orbitalreg | docker-registry | ratio | p50/p99 us, ours | theirs "
-                 "| server CPU ms a GiB or an operation, ours | theirs |", "|---|---|---|---|---|---|---|---|---|"]
-        for title, field, _ in workloads(self.options.quick):
-            ours, theirs = (self.figures(title, kind, field) for kind in SERVERS)
-            ratio = f"{statistics.median(ours) / statistics.median(theirs):.2f}" if ours and theirs else "-"
-            unit = "MiB/s" if field == "mib_per_second" else "op/s"
-            lines.append(f"| {title} | {unit} | {self.cell(title, SERVERS[0], field)} | "
-                         f"{self.cell(title, SERVERS[1], field)} | {ratio} | {self.latency(title, SERVERS[0])} | "
-                         f"{self.latency(title, SERVERS[1])} | {self.cpu(title, SERVERS[0])} | "
-                         f"{self.cpu(title, SERVERS[1])} |")
-        peaks = [self.peaks[kind] / MIB for kind in SERVERS]
-        lines.append(f"| peak RSS over the whole run | MiB | {peaks[0]:.0f} | {peaks[1]:.0f} | "
-                     f"{peaks[1] / peaks[0]:.2f} | | | | |")
+        lines = ["| workload | " + " | ".join(self.names) + " | ours, p50/p99 ms | rate, ours / reference | CPU, ours / reference | reference |",
+                 "|---" * (len(self.names) + 5) + "|"]
+        for work in self.work:
+            lines.append(f"| {work.title}, {work.unit}/s | " + " | ".join(self.cell(work, name) for name in self.names) +
+                         f" | {self.latency(work)} | {self.ratio(work, 'rate')} | {self.ratio(work, 'cpu_us')} | {work.reference} |")
+        lines.append("| peak RSS over the whole run, MiB | " + " | ".join(f"{self.peaks[name] / MIB:.0f}" for name in self.names) + " | | | | |")
         return "\n".join(lines)
+
+    def describe(self):
+        words = " ".join(sys.argv[1:])
+        where = "each server on core 0, the generator on core 1" if self.pinned else "servers and generator share all cores"
+        lines = [f"Medians of {self.options.rounds} rounds (lowest to highest), the servers taking turns, then the server's CPU time for each operation or MB. Ratios are "
+                 f"taken in each round; their median, and their range.", "", f"Machine: {machine()}; {where}.", "",
+                 f"Commit {commit()}. Load average before and after: {', '.join(f'{load:.1f}' for load in self.load_averages)}.", "",
+                 "What each promises of what it acknowledged:", ""]
+        lines += [f"- {name}: {peers.DURABILITY[name]}" for name in self.names]
+        lines += [f"- {name} took no part: {why}" for name, why in self.missing.items()]
+        lines += ["", "GET follows the push of the same round. Ours writes past the page cache and reads the first GET of a blob from the disk; the others find it in memory.",
+                  "", f"Command: `bench/compare.py{' ' + words if words else ''}`; for each server in turn:", ""]
+        lines += [f"    orbitalreg-load {' '.join(str(word) for word in work.words)}" for work in self.work]
+        return "\n".join(lines)
+
+
+def commit():
+    done = subprocess.run(["git", "-C", str(registry_process.ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def machine():
@@ -148,8 +192,7 @@ def machine():
     mount = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", registry_process.test_directory()],
                            capture_output=True, text=True, check=False).stdout.strip()
     return (f"{os.cpu_count()} x {model}, {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / GIB:.0f} GiB RAM, "
-            f"Linux {platform.release()}, data on {mount} ({stat.total / GIB:.0f} GiB), client on the same machine, "
-            f"loopback, plain HTTP")
+            f"Linux {platform.release()}, data on {mount} ({stat.total / GIB:.0f} GiB), loopback, plain HTTP")
 
 
 def main():
@@ -157,29 +200,21 @@ def main():
     parser.add_argument("--binary", help="orbitalreg; default: the newest build tree's")
     parser.add_argument("--load", help="orbitalreg-load; default: the newest build tree's")
     parser.add_argument("--io", choices=["auto", "uring", "threads"], default="auto")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of ours, as in the environment: ORBITALREG_LOG_LEVEL=warn")
+    parser.add_argument("--peers", help=f"of {','.join(ALL)}; default: all that are installed")
+    parser.add_argument("--only", default="", help="workloads with this in their title")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, to try the script")
+    parser.add_argument("--quick", action="store_true", help="a tenth of it, to try the script")
+    parser.add_argument("--no-pin", action="store_true", help="leave it to the kernel where servers and generator run")
     parser.add_argument("--result", help="write the page to this file")
     options = parser.parse_args()
     comparison = Comparison(options)
     comparison.run()
-    commands = "\n".join(f"    {command} --server HOST:PORT --name bench/rN" for command in
-                         dict.fromkeys(comparison.commands.values()))
-    words = " ".join(sys.argv[1:])
-    page = (f"{comparison.page()}\n\nMedians of {options.rounds} rounds (lowest-highest), the servers taking turns, `sync` "
-            f"before each round; ratio above 1: ours is faster, or smaller.\n\nMachine: {machine()}.\n\n"
-            f"Load average of the machine before and after: {', '.join(f'{load:.1f}' for load in comparison.load_averages)} "
-            f"(the run itself makes 2 to 4; more is other work, which both servers met alike).\n\n"
-            f"GET follows the push of the same round. Ours writes past the page cache and reads the first GET of a blob from "
-            f"the disk; docker-registry finds it in memory. Peak RSS leaves page cache out.\n\n"
-            f"Both sync what they write before they answer; docker-registry syncs files, and no directory "
-            f"(bench/peers/README.md).\n\n"
-            f"Command: `bench/compare.py{' ' + words if words else ''}`, which runs, for each server in turn:\n\n"
-            f"{commands}\n")
+    page = f"{comparison.page()}\n\n{comparison.describe()}\n"
     print(page)
     if options.result:
         today = datetime.date.today().isoformat()
-        pathlib.Path(options.result).write_text(f"# orbitalreg beside docker-registry 2.8.2, {today}\n\n{page}")
+        pathlib.Path(options.result).write_text(f"# orbitalreg beside its peers, {today}\n\n{page}")
     return 0
 
 

@@ -17,6 +17,7 @@ const std::map<std::string, Kind> kKinds = {{"push-large", Kind::push_large},
                                             {"push-image", Kind::push_image},
                                             {"get-manifest", Kind::get_manifest},
                                             {"head", Kind::head},
+                                            {"head-blob", Kind::head_blob},
                                             {"get-blob", Kind::get_blob},
                                             {"ranges", Kind::ranges},
                                             {"list-tags", Kind::list_tags},
@@ -58,9 +59,10 @@ int run_main(int argc, char** argv) {
     std::string workload;
     std::string form = "put";
     std::string server;
-    app.add_option("workload", workload,
-                   "push-large, push-small, push-image, get-manifest, head, get-blob, ranges, "
-                   "list-tags, mixed, get")
+    app.add_option(
+           "workload", workload,
+           "push-large, push-small, push-image, get-manifest, head, head-blob, get-blob, ranges, "
+           "list-tags, mixed, get")
         ->required()
         ->check(CLI::IsMember(kKinds));
     app.add_option("--server", server, "IPv4:port")->required();
@@ -80,6 +82,10 @@ int run_main(int argc, char** argv) {
     app.add_option("--form", form, "push-large: put, stream or chunks")
         ->check(CLI::IsMember(kForms));
     app.add_option("--seed", options.seed, "names the contents; default: the time");
+    app.add_option("--page", options.page, "list-tags: ask for pages of so many, anywhere");
+    app.add_flag("--aligned", options.aligned, "ranges: at multiples of 64 KiB");
+    app.add_flag("--announce", options.announce,
+                 "print an empty line when what is needed first is there");
     app.add_flag("--verify", options.verify, "hash, compare or count what is read");
     CLI11_PARSE(app, argc, argv);
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <mutex>
 #include <thread>
 
@@ -131,17 +132,21 @@ public:
     }
 
     // Counts the names in the list: each stands between quotes, as do the list's two keys and the image's name.
-    std::string list_tags(std::uint64_t tags) {
+    std::string list_tags(std::uint64_t tags, std::uint64_t number) {
         std::uint64_t quotes = 0;
         const auto sink = [&](ByteView piece) {
             quotes += static_cast<std::uint64_t>(
                 std::count(piece.begin(), piece.end(), static_cast<std::byte>('"')));
         };
-        const Answer got = connection_.ask(
-            {.method = "GET", .target = "/v2/" + options_.name + "/tags/list"}, {}, sink);
+        std::string target = "/v2/" + options_.name + "/tags/list";
+        if (options_.page > 0)
+            target += "?n=" + std::to_string(options_.page) + "&last=t" +
+                      std::to_string(mix64(options_.seed, number) % tags);
+        const Answer got = connection_.ask({.method = "GET", .target = target}, {}, sink);
         payload_bytes_ += got.body_size_bytes;
         if (got.status != 200) return "GET tags: " + std::to_string(got.status);
-        if (options_.verify && quotes != 2 * (tags + 3)) return "GET tags: not all of them";
+        if (options_.verify && options_.page == 0 && quotes != 2 * (tags + 3))
+            return "GET tags: not all of them";
         return "";
     }
 
@@ -258,7 +263,8 @@ Prepared prepare_manifest(const Options& options, Client& client) {
 }
 
 bool reads_blob(Kind kind) {
-    return kind == Kind::get_blob || kind == Kind::ranges || kind == Kind::mixed;
+    return kind == Kind::get_blob || kind == Kind::head_blob || kind == Kind::ranges ||
+           kind == Kind::mixed;
 }
 
 bool reads_manifest(Kind kind) {
@@ -315,6 +321,11 @@ private:
         }
     }
 
+    std::uint64_t place_of(std::uint64_t i, const Content& content) const {
+        const auto anywhere = mix64(options_.seed, i) % content.size_bytes();
+        return options_.aligned ? anywhere / kRangeBytes * kRangeBytes : anywhere;
+    }
+
     std::string operate(Client& client, Kind kind, std::uint64_t i, Content& content,
                         const std::string& digest) const {
         switch (kind) {
@@ -324,13 +335,14 @@ private:
                 return client.get(prepared_.manifest.path, prepared_.manifest.digest);
             case Kind::head:
                 return client.head(prepared_.manifest.path);
+            case Kind::head_blob:
+                return client.head(prepared_.blob.path);
             case Kind::get_blob:
                 return client.get(prepared_.blob.path, prepared_.blob.digest);
             case Kind::ranges:
-                return client.get_range(prepared_.blob.path, content,
-                                        mix64(options_.seed, i) % content.size_bytes());
+                return client.get_range(prepared_.blob.path, content, place_of(i, content));
             case Kind::list_tags:
-                return client.list_tags(options_.tags);
+                return client.list_tags(options_.tags, i);
             case Kind::get:
                 return client.get(options_.target, {});
             default:
@@ -394,6 +406,10 @@ Outcome run(const Options& options) {
         outcome.failures = 1;
         outcome.first_failure = "preparing: " + prepared.failure;
         return outcome;
+    }
+    if (options.announce) {
+        std::puts("");
+        std::fflush(stdout);
     }
     return Runner{options, prepared}.run();
 }

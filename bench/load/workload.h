@@ -17,6 +17,7 @@ enum class Kind {
     push_image,  // config, layers, manifest
     get_manifest,
     head,  // of a manifest by tag, as clients ask before they pull
+    head_blob,
     get_blob,
     ranges,     // a piece at a random place of a blob
     list_tags,  // all tags of an image, one list
@@ -39,6 +40,9 @@ struct Options {
     unsigned clients = 1;
     std::uint64_t tags = 10000;  // list_tags: of the image
     unsigned layers = 3;         // push_image: of each image, of size_bytes each
+    std::uint64_t page = 0;      // list_tags: so many of them, from anywhere; 0: all
+    bool aligned = false;        // ranges: at multiples of their size
+    bool announce = false;       // print an empty line when the clock starts
     bool verify = false;         // hash, compare or count what arrives
     std::uint64_t seed = 0;      // contents differ between seeds
 };

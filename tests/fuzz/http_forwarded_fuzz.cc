@@ -24,8 +24,7 @@ RequestHead head_of(std::string_view text) {
         text.remove_prefix(std::min(text.size(), end + 2));
         const auto colon = line.find(": ");
         if (colon == std::string_view::npos) continue;
-        head.fields.push_back(
-            {std::string{line.substr(0, colon)}, std::string{line.substr(colon + 2)}});
+        head.fields.push_back({line.substr(0, colon), line.substr(colon + 2)});
     }
     return head;
 }

@@ -1,5 +1,6 @@
 // `orbitalreg fsck`: looks at a data directory that no server has open. Changes nothing, unless --repair or --rebuild says so.
 
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cas/inspect.h"
@@ -145,7 +146,7 @@ Result<cas::FsckReport> examine(const FsckArguments& arguments, cas::Io& io, Log
         if (terminal) std::cerr << "\r\x1b[K" << text << std::flush;
     };
     cas::FsckOptions options;
-    options.threads = std::max(1U, std::thread::hardware_concurrency());
+    options.threads = usable_cores();
     if (arguments.level == "quick") options.level = cas::FsckLevel::quick;
     if (arguments.level == "deep") options.level = cas::FsckLevel::deep;
     const auto make_catalog = [] { return engine::make_catalog(engine::RegistryLimits{}); };

@@ -1,6 +1,7 @@
 #include "import_store.h"
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/random.h"
 #include "cas/store.h"
 #include "engine/request_id.h"
@@ -94,8 +95,7 @@ ImportStore::ImportStore(const frontend::Config& config, bool create_projects, L
       options_{registry_options(config)},
       create_projects_{create_projects},
       log_{log},
-      reactors_{config.threads > 0 ? config.threads
-                                   : std::max(1U, std::thread::hardware_concurrency())} {}
+      reactors_{config.threads > 0 ? config.threads : usable_cores()} {}
 
 bool ImportStore::open(const std::string& directory, std::string& trouble) {
     std::error_code made;

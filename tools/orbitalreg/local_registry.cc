@@ -1,6 +1,7 @@
 #include "local_registry.h"
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/random.h"
 #include "engine/remotes.h"
 #include "frontend/bootstrap.h"
@@ -19,7 +20,7 @@ namespace orbitalreg::program {
 namespace {
 
 unsigned reactor_count(const frontend::Config& config) noexcept {
-    return config.threads > 0 ? config.threads : std::max(1U, std::thread::hardware_concurrency());
+    return config.threads > 0 ? config.threads : usable_cores();
 }
 
 cas::IoChoice io_choice(frontend::IoBackend backend) noexcept {

@@ -25,6 +25,8 @@ public:
         if (enabled(level)) sink_->write(level, message, fields);
     }
 
+    void gather() override { sink_->gather(); }
+
 private:
     std::atomic<LogLevel> level_;
     std::unique_ptr<Log> sink_;

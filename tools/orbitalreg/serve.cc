@@ -215,6 +215,7 @@ int serve(const std::vector<std::string>& files) {
     }
     check_descriptors(config, log);
     if (!give_up_privileges(config.storage.path, log)) return exit_could_not_run;
+    log.gather();  // its thread has no more rights than this one has now
     LocalRegistry registry{config, log};
     std::string trouble;
     if (!registry.open(trouble)) {

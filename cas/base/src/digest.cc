@@ -83,9 +83,10 @@ Digest Digest::of(DigestAlgorithm algorithm, ByteView content) noexcept {
 }
 
 std::string Digest::to_string() const {
-    std::string text{orbitalreg::to_string(algorithm_)};
-    text += ':';
-    text += hex();
+    std::string text;
+    text.reserve(7 + 2 * hash().size());
+    text.append(orbitalreg::to_string(algorithm_)).append(":");
+    append_hex(text, hash());
     return text;
 }
 

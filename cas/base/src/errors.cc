@@ -36,14 +36,34 @@ bool all_zero(ByteView bytes) noexcept {
     return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
-std::string to_hex(ByteView bytes) {
-    static constexpr char kDigits[] = "0123456789abcdef";
-    std::string text;
-    text.reserve(bytes.size() * 2);
-    for (const std::byte b : bytes) {
-        text += kDigits[std::to_integer<unsigned>(b) >> 4];
-        text += kDigits[std::to_integer<unsigned>(b) & 15];
+std::size_t printable_prefix(std::string_view text) noexcept {
+    // Eight at a time: the top bit of a byte of `strange` is set where one is below 0x20 or above 0x7e.
+    constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
+    constexpr std::uint64_t kTops = 0x80 * kOnes;
+    std::size_t at = 0;
+    for (; at + 8 <= text.size(); at += 8) {
+        const auto eight = load_le<std::uint64_t>(as_bytes(text).data() + at);
+        const auto strange = ((eight - 0x20 * kOnes) | (eight + kOnes) | eight) & kTops;
+        if (strange != 0) break;
     }
+    while (at < text.size() && text[at] >= 0x20 && text[at] < 0x7f) ++at;
+    return at;
+}
+
+void append_hex(std::string& text, ByteView bytes) {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    const auto begin = text.size();
+    text.resize(begin + bytes.size() * 2);
+    char* to = text.data() + begin;
+    for (const std::byte b : bytes) {
+        *to++ = kDigits[std::to_integer<unsigned>(b) >> 4];
+        *to++ = kDigits[std::to_integer<unsigned>(b) & 15];
+    }
+}
+
+std::string to_hex(ByteView bytes) {
+    std::string text;
+    append_hex(text, bytes);
     return text;
 }
 

@@ -3,6 +3,7 @@
 #include "access/hashing_pool.h"
 #include "access/password.h"
 #include "access/secret.h"
+#include "base/cores.h"
 
 #include <algorithm>
 #include <thread>
@@ -59,7 +60,7 @@ bool has_ended(std::int64_t expires_s, std::int64_t now_s) noexcept {
 
 class AccessControl::Hashing {
 public:
-    HashingPool pool{std::max(1U, std::thread::hardware_concurrency() / 2)};
+    HashingPool pool{std::max(1U, usable_cores() / 2)};
 };
 
 AccessControl::AccessControl(Accounts& accounts, Projects& projects, Random& random)

@@ -79,15 +79,14 @@ Response partial(const Services& services, Exchange& exchange, engine::OpenedBlo
     return response;
 }
 
-Response whole(Exchange& exchange, engine::OpenedBlob opened) {
-    auto& stream = opened.content;
+Awaitable<Response> whole(Exchange& exchange, engine::OpenedBlob opened) {
     Response response;
     describe_source(response.headers, exchange, opened.source);
-    describe_content(response.headers, exchange, stream->digest(), true);
+    describe_content(response.headers, exchange, opened.content->digest(), true);
     response.headers.add("Content-Type", kContentType);
     response.headers.add("Accept-Ranges", "bytes");
-    response.body = whole_body(std::move(stream));
-    return response;
+    co_await fill_body(&response, std::move(opened.content));
+    co_return response;
 }
 
 Awaitable<Response> get_blob(const Services& services, Exchange& exchange, engine::ImageName image,
@@ -101,7 +100,7 @@ Awaitable<Response> get_blob(const Services& services, Exchange& exchange, engin
     if (condition == Condition::not_modified) co_return not_modified(exchange, digest);
     const auto range = exchange.head.field("Range");
     if (!range || !range_applies(exchange.head, digest))
-        co_return whole(exchange, std::move(opened).value());
+        co_return co_await whole(exchange, std::move(opened).value());
     const auto request = parse_range(*range, stream->size_bytes(), services.options.limits);
     switch (request.kind) {
         case RangeRequest::Kind::unsatisfiable:
@@ -111,7 +110,7 @@ Awaitable<Response> get_blob(const Services& services, Exchange& exchange, engin
         case RangeRequest::Kind::whole:
             break;
     }
-    co_return whole(exchange, std::move(opened).value());
+    co_return co_await whole(exchange, std::move(opened).value());
 }
 
 // Range on a HEAD is ignored (DIST-BLOB-17).
@@ -142,24 +141,33 @@ Awaitable<Response> delete_blob(const Services& services, Exchange& exchange,
     co_return response;
 }
 
+Awaitable<Response> refused(Response response) { co_return response; }
+
+// Of a request whose body, which means nothing here, has been read. A frame less than a coroutine of its own.
+Awaitable<Response> dispatch(const Services& services, Exchange& exchange) {
+    auto image = engine::ImageName::parse(exchange.match.name);
+    if (!image) return refused(refusal_response(image.error(), Subject::blob_pull));
+    const auto digest = engine::parse_digest(exchange.match.reference);
+    if (!digest) return refused(refusal_response(digest.error(), Subject::blob_pull));
+    exchange.notes.digest = exchange.match.reference;
+    if (exchange.head.method == Method::head)
+        return head_blob(services, exchange, std::move(image.value()), digest.value());
+    if (exchange.head.method == Method::delete_)
+        return delete_blob(services, exchange, std::move(image.value()), digest.value());
+    return get_blob(services, exchange, std::move(image.value()), digest.value());
+}
+
+Awaitable<Response> dispatch_after_body(const Services& services, Exchange& exchange) {
+    auto ignored = co_await ignore_body(exchange.body, services.options.limits.ignored_body_bytes);
+    if (ignored) co_return std::move(*ignored);
+    co_return co_await dispatch(services, exchange);
+}
+
 }  // namespace
 
 Awaitable<Response> handle_blob(const Services& services, Exchange& exchange) {
-    auto ignored = co_await ignore_body(exchange.body, services.options.limits.ignored_body_bytes);
-    if (ignored) co_return std::move(*ignored);
-    auto image = engine::ImageName::parse(exchange.match.name);
-    if (!image) co_return refusal_response(image.error(), Subject::blob_pull);
-    const auto digest = engine::parse_digest(exchange.match.reference);
-    if (!digest) co_return refusal_response(digest.error(), Subject::blob_pull);
-    exchange.notes.digest = digest.value().to_string();
-    if (exchange.head.method == Method::head) {
-        co_return co_await head_blob(services, exchange, std::move(image.value()), digest.value());
-    }
-    if (exchange.head.method == Method::delete_) {
-        co_return co_await delete_blob(services, exchange, std::move(image.value()),
-                                       digest.value());
-    }
-    co_return co_await get_blob(services, exchange, std::move(image.value()), digest.value());
+    return exchange.body.finished() ? dispatch(services, exchange)
+                                    : dispatch_after_body(services, exchange);
 }
 
 }  // namespace orbitalreg::frontend

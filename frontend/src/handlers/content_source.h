@@ -19,6 +19,9 @@ private:
 };
 
 // All of it.
+// The content as the body of `response`. A little of it is read now, and goes out in one write with the head; more, and what
+// cannot be read, as it is sent.
+Awaitable<void> fill_body(Response* response, std::unique_ptr<engine::BlobStream> stream);
 StreamBody whole_body(std::unique_ptr<engine::BlobStream> stream);
 
 }  // namespace orbitalreg::frontend

@@ -56,7 +56,7 @@ Awaitable<Response> get_manifest(const Services& services, Exchange& exchange,
     Response response;
     describe(response.headers, exchange, info, reference);
     describe_source(response.headers, exchange, opened.value().source);
-    response.body = whole_body(std::move(opened.value().content));
+    co_await fill_body(&response, std::move(opened.value().content));
     co_return response;
 }
 
@@ -184,35 +184,40 @@ Awaitable<Response> put_manifest(const Services& services, Exchange& exchange,
     co_return pushed(services, image, receipt.value());
 }
 
+Awaitable<Response> refused(Response response) { co_return response; }
+
+// Of a request whose body, where it is none of a manifest, has been read. A frame less than a coroutine of its own.
+Awaitable<Response> dispatch(const Services& services, Exchange& exchange) {
+    const bool push = exchange.head.method == Method::put;
+    const auto subject = push ? Subject::manifest_push : Subject::manifest_pull;
+    auto image = engine::ImageName::parse(exchange.match.name);
+    if (!image) return refused(refusal_response(image.error(), subject));
+    auto reference = engine::parse_reference(exchange.match.reference);
+    if (!reference) return refused(refusal_response(reference.error(), subject));
+    exchange.notes.reference = exchange.match.reference;
+    switch (exchange.head.method) {
+        case Method::put:
+            return put_manifest(services, exchange, std::move(image.value()), reference.value());
+        case Method::delete_:
+            return delete_manifest(services, exchange, std::move(image.value()), reference.value());
+        case Method::head:
+            return head_manifest(services, exchange, std::move(image.value()), reference.value());
+        default:
+            return get_manifest(services, exchange, std::move(image.value()), reference.value());
+    }
+}
+
+Awaitable<Response> dispatch_after_body(const Services& services, Exchange& exchange) {
+    auto ignored = co_await ignore_body(exchange.body, services.options.limits.ignored_body_bytes);
+    if (ignored) co_return std::move(*ignored);
+    co_return co_await dispatch(services, exchange);
+}
+
 }  // namespace
 
 Awaitable<Response> handle_manifest(const Services& services, Exchange& exchange) {
-    const bool push = exchange.head.method == Method::put;
-    const auto subject = push ? Subject::manifest_push : Subject::manifest_pull;
-    if (!push) {
-        auto ignored =
-            co_await ignore_body(exchange.body, services.options.limits.ignored_body_bytes);
-        if (ignored) co_return std::move(*ignored);
-    }
-    auto image = engine::ImageName::parse(exchange.match.name);
-    if (!image) co_return refusal_response(image.error(), subject);
-    auto reference = engine::parse_reference(exchange.match.reference);
-    if (!reference) co_return refusal_response(reference.error(), subject);
-    exchange.notes.reference = engine::to_string(reference.value());
-    switch (exchange.head.method) {
-        case Method::put:
-            co_return co_await put_manifest(services, exchange, std::move(image.value()),
-                                            reference.value());
-        case Method::delete_:
-            co_return co_await delete_manifest(services, exchange, std::move(image.value()),
-                                               reference.value());
-        case Method::head:
-            co_return co_await head_manifest(services, exchange, std::move(image.value()),
-                                             reference.value());
-        default:
-            co_return co_await get_manifest(services, exchange, std::move(image.value()),
-                                            reference.value());
-    }
+    const bool ready = exchange.head.method == Method::put || exchange.body.finished();
+    return ready ? dispatch(services, exchange) : dispatch_after_body(services, exchange);
 }
 
 }  // namespace orbitalreg::frontend

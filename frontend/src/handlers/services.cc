@@ -71,8 +71,9 @@ void describe_source(Headers& headers, Exchange& exchange, const engine::PullSou
 
 void describe_content(Headers& headers, const Exchange& exchange, const Digest& digest,
                       bool immutable) {
-    headers.add("Docker-Content-Digest", digest.to_string());
-    headers.add("ETag", entity_tag(digest));
+    const auto text = '"' + digest.to_string() + '"';  // an entity tag
+    headers.add("Docker-Content-Digest", std::string_view{text}.substr(1, text.size() - 2));
+    headers.add("ETag", text);
     // What not everybody may read is kept by no cache that several share.
     const std::string_view kept = exchange.open_to_all ? "public, max-age=31536000, immutable"
                                                        : "private, max-age=31536000, immutable";

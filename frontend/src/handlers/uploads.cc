@@ -313,7 +313,7 @@ Awaitable<Response> handle_upload(const Services& services, Exchange& exchange) 
     auto image = engine::ImageName::parse(exchange.match.name);
     if (!image) co_return refusal_response(image.error(), Subject::blob_push);
     if (auto refused = refuse_repeated(exchange.query, {"digest"})) co_return std::move(*refused);
-    SessionRequest session{std::move(image.value()), exchange.match.reference};
+    SessionRequest session{std::move(image.value()), std::string{exchange.match.reference}};
     switch (exchange.head.method) {
         case Method::patch:
             co_return co_await append(services, exchange, std::move(session));

@@ -1,6 +1,7 @@
 #pragma once
 // Classes of ASCII characters and the few operations on protocol text. Locale plays no part: none of <cctype> is used.
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -18,10 +19,23 @@ constexpr bool is_hex_digit(char c) noexcept {
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 constexpr bool is_visible_ascii(char c) noexcept { return c > 0x20 && c < 0x7f; }
+namespace ascii {
+
+consteval std::array<bool, 256> token_characters() {
+    std::array<bool, 256> is_one{};
+    for (int c = 0; c < 128; ++c)
+        is_one[static_cast<std::size_t>(c)] = is_alphanumeric(static_cast<char>(c));
+    for (const char c : std::string_view{"!#$%&'*+-.^_`|~"})
+        is_one[static_cast<std::size_t>(c)] = true;
+    return is_one;
+}
+inline constexpr std::array<bool, 256> kTokenCharacters = token_characters();
+
+}  // namespace ascii
+
 // tchar of RFC 9110, 5.6.2.
 constexpr bool is_token_character(char c) noexcept {
-    return is_alphanumeric(c) ||
-           std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
+    return ascii::kTokenCharacters[static_cast<unsigned char>(c)];
 }
 
 constexpr char to_lower(char c) noexcept {

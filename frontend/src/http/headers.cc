@@ -1,25 +1,42 @@
 #include "http/headers.h"
 
+#include "base/bytes.h"
 #include "http/ascii.h"
 
-#include <algorithm>
+#include <array>
+#include <charconv>
 
 namespace orbitalreg::frontend {
 namespace {
 
 constexpr std::size_t kWarningBytesMax = 4096;  // of all values in one answer
+constexpr std::size_t kUsualSize = 640;
 
-bool is_value_character(char c) noexcept { return c == ' ' || is_visible_ascii(c); }
+bool is_value_character(char c) noexcept { return c >= ' ' && c < 0x7f; }
+
+bool is_value(std::string_view text) noexcept { return printable_prefix(text) == text.size(); }
+
+bool is_token(std::string_view text) noexcept {
+    bool right = !text.empty();
+    for (const char c : text) right = right && is_token_character(c);
+    return right;
+}
 
 }  // namespace
 
 void Headers::add(std::string_view name, std::string_view value) {
-    if (name.empty() || !std::all_of(name.begin(), name.end(), is_token_character) ||
-        !std::all_of(value.begin(), value.end(), is_value_character)) {
+    if (!is_token(name) || !is_value(value)) {
         unsafe_ = true;
         return;
     }
-    fields_.push_back({std::string{name}, std::string{value}});
+    if (text_.empty()) text_.reserve(kUsualSize);
+    text_.append(name).append(": ").append(value).append("\r\n");
+}
+
+void Headers::add(std::string_view name, std::uint64_t value) {
+    std::array<char, 20> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    add(name, std::string_view{digits.data(), static_cast<std::size_t>(end - digits.data())});
 }
 
 void Headers::add_warning(std::string_view text) {
@@ -36,22 +53,22 @@ void Headers::add_warning(std::string_view text) {
 
 void Headers::put_before_paths(std::string_view base) {
     if (base.empty()) return;
-    for (Field& field : fields_) {
-        if (field.name == "Location" && field.value.starts_with('/')) field.value.insert(0, base);
-        if (field.name == "Link" && field.value.starts_with("</")) field.value.insert(1, base);
+    constexpr std::string_view kLocation = "Location: ";
+    constexpr std::string_view kLink = "Link: <";
+    for (std::size_t line = 0; line < text_.size(); line = text_.find('\n', line) + 1) {
+        const auto rest = std::string_view{text_}.substr(line);
+        for (const auto before : {kLocation, kLink}) {
+            if (rest.starts_with(before) && rest.substr(before.size()).starts_with('/'))
+                text_.insert(line + before.size(), base);
+        }
     }
 }
 
 bool Headers::has(std::string_view name) const noexcept {
-    return std::any_of(fields_.begin(), fields_.end(), [name](const Field& field) {
-        return equals_ignoring_case(field.name, name);
-    });
-}
-
-void Headers::append_to(std::string& out) const {
-    for (const Field& field : fields_) {
-        out.append(field.name).append(": ").append(field.value).append("\r\n");
+    for (std::string_view rest = text_; !rest.empty(); rest.remove_prefix(rest.find('\n') + 1)) {
+        if (equals_ignoring_case(rest.substr(0, rest.find(':')), name)) return true;
     }
+    return false;
 }
 
 }  // namespace orbitalreg::frontend

@@ -1,10 +1,10 @@
 #pragma once
-// Headers are the fields of a response. Everything we emit goes through add(), which refuses what could end a line:
-// a value that a client had a hand in cannot become a header of ours (SEC-85).
+// Headers are the fields of a response, as they will be sent. Everything we emit goes through add(), which refuses what could
+// end a line: a value that a client had a hand in cannot become a header of ours (SEC-85).
 
+#include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace orbitalreg::frontend {
 
@@ -13,7 +13,7 @@ public:
     // A name is ours, a token. A value with CR, LF, NUL or another control byte is refused: the response is then unsafe()
     // and is answered with 500 instead.
     void add(std::string_view name, std::string_view value);
-    void add(std::string_view name, std::uint64_t value) { add(name, std::to_string(value)); }
+    void add(std::string_view name, std::uint64_t value);
 
     // `Warning: 299 - "text"` (DIST-WARN-01); left out where the sum of all would pass 4096 bytes (DIST-WARN-02).
     void add_warning(std::string_view text);
@@ -23,14 +23,10 @@ public:
     bool unsafe() const noexcept { return unsafe_; }
     bool has(std::string_view name) const noexcept;
     // `Name: value CRLF` for each, in the order they were added.
-    void append_to(std::string& out) const;
+    std::string_view text() const noexcept { return text_; }
 
 private:
-    struct Field {
-        std::string name;
-        std::string value;
-    };
-    std::vector<Field> fields_;
+    std::string text_;
     std::size_t warning_bytes_ = 0;
     bool unsafe_ = false;
 };

@@ -62,7 +62,7 @@ constexpr std::array<Suffix, 9> kSuffixes{{
     {Route::none, {}, 0},
 }};
 
-bool fits(std::span<const std::string> segments, const Suffix& suffix) noexcept {
+bool fits(std::span<const std::string_view> segments, const Suffix& suffix) noexcept {
     if (segments.size() < suffix.count) return false;
     const auto tail = segments.last(suffix.count);
     for (std::size_t i = 0; i < suffix.count; ++i) {
@@ -72,9 +72,9 @@ bool fits(std::span<const std::string> segments, const Suffix& suffix) noexcept 
     return true;
 }
 
-std::string join(std::span<const std::string> segments) {
+std::string join(std::span<const std::string_view> segments) {
     std::string name;
-    for (const std::string& segment : segments) {
+    for (const std::string_view& segment : segments) {
         if (&segment != &segments.front()) name += '/';
         name += segment;
     }
@@ -82,14 +82,14 @@ std::string join(std::span<const std::string> segments) {
 }
 
 // Paths without a repository name, of which `v2` is already taken.
-Route fixed_route(std::span<const std::string> segments) noexcept {
+Route fixed_route(std::span<const std::string_view> segments) noexcept {
     if (segments.empty() || (segments.size() == 1 && segments[0].empty())) return Route::ping;
     if (segments.size() == 1 && segments[0] == "_catalog") return Route::catalog;
     return Route::none;
 }
 
 // Below /api/v1/system/.
-RouteMatch match_system(std::span<const std::string> segments) {
+RouteMatch match_system(std::span<const std::string_view> segments) {
     RouteMatch match;
     if (segments.size() == 1 && segments[0] == "gc") match.route = Route::system_gc;
     if (segments.size() == 1 && segments[0] == "stats") match.route = Route::system_stats;
@@ -102,14 +102,14 @@ RouteMatch match_system(std::span<const std::string> segments) {
     return match;
 }
 
-bool begins_with(std::span<const std::string> segments,
+bool begins_with(std::span<const std::string_view> segments,
                  std::initializer_list<std::string_view> words) noexcept {
     return segments.size() >= words.size() &&
            std::equal(words.begin(), words.end(), segments.begin());
 }
 
 // What is no registry's path but served beside it.
-RouteMatch match_beside(std::span<const std::string> segments) {
+RouteMatch match_beside(std::span<const std::string_view> segments) {
     if (segments.size() > 3 && begins_with(segments, {"api", "v1", "system"}))
         return match_system(segments.subspan(3));
     RouteMatch match;

@@ -43,8 +43,9 @@ std::string_view to_string(Route route) noexcept;
 
 struct RouteMatch {
     Route route = Route::none;
-    std::string name;       // as it was written, decoded; not yet checked against the grammar
-    std::string reference;  // what the last component of the suffix stood for: digest, tag, session
+    std::string name;  // as it was written, decoded; not yet checked against the grammar
+    std::string_view
+        reference;  // of the target; what the last component of the suffix stood for: digest, tag, session
 };
 
 // Whether the target belongs to the registry's API, where errors carry the API's headers.

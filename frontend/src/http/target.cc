@@ -74,16 +74,24 @@ Target parse_target(std::string_view text) {
     auto rest = target.path.substr(1);
     for (;;) {
         const auto slash = rest.find('/');
-        auto segment = percent_decode(rest.substr(0, slash));
-        if (!segment) {
-            target.fault = Target::Fault::bad_escape;
-            return target;
+        auto segment = rest.substr(0, slash);
+        if (segment.find('%') != std::string_view::npos) {
+            const auto decoded = percent_decode(segment);
+            if (!decoded) {
+                target.fault = Target::Fault::bad_escape;
+                return target;
+            }
+            // All of it has room: what views it stays where it is.
+            if (target.decoded.empty()) target.decoded.reserve(text.size());
+            const auto at =
+                target.decoded.insert(target.decoded.end(), decoded->begin(), decoded->end());
+            segment = {&*at, decoded->size()};
         }
-        if (is_unsafe_segment(*segment)) {
+        if (is_unsafe_segment(segment)) {
             target.fault = Target::Fault::bad_segment;
             return target;
         }
-        target.segments.push_back(std::move(*segment));
+        target.segments.push_back(segment);
         if (slash == std::string_view::npos) return target;
         rest.remove_prefix(slash + 1);
     }

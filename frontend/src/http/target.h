@@ -3,6 +3,9 @@
 // normalisation of any kind, and no redirect for one: a segment that decodes to something that could be read as a path is
 // refused (SEC-02, DIST-GEN-03, DIST-GEN-04).
 
+#include <boost/container/small_vector.hpp>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,9 +17,11 @@ namespace orbitalreg::frontend {
 struct Target {
     enum class Fault : std::uint8_t { none, not_a_path, bad_escape, bad_segment };
     Fault fault = Fault::none;
-    std::vector<std::string> segments;  // `/v2/a/` gives v2, a and an empty one
-    std::string_view path;              // as it came; views the text given to parse_target
-    std::string_view query;             // as it came, without the '?'
+    // `/v2/a/` gives v2, a and an empty one. Views of the text given to parse_target, or of `decoded`.
+    boost::container::small_vector<std::string_view, 10> segments;
+    std::vector<char> decoded;  // the segments that had escapes, one after the other
+    std::string_view path;      // as it came
+    std::string_view query;     // as it came, without the '?'
 };
 
 Target parse_target(std::string_view text);

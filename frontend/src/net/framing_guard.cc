@@ -1,5 +1,6 @@
 #include "net/framing_guard.h"
 
+#include "base/bytes.h"
 #include "http/ascii.h"
 
 #include <algorithm>
@@ -198,8 +199,19 @@ HeaderScanner::State HeaderScanner::end_line() noexcept {
     return State::incomplete;
 }
 
+// As limit_fault(), of many bytes at once: where the next one is that ends a line, may not be there, or is one too many.
+std::size_t HeaderScanner::skip_plain(std::string_view block) const noexcept {
+    const std::size_t line_end =
+        lines_ == 0 ? line_start_ + limits_->request_line_bytes : block.size();
+    const std::size_t end = std::min({block.size(), line_end, std::size_t{limits_->header_bytes}});
+    if (end <= seen_) return seen_;
+    return seen_ + printable_prefix(block.substr(seen_, end - seen_));
+}
+
 HeaderScanner::State HeaderScanner::scan(std::string_view block) noexcept {
     while (seen_ < block.size()) {
+        if (!after_cr_) seen_ = skip_plain(block);
+        if (seen_ == block.size()) break;
         const char byte = block[seen_++];
         if (after_cr_) {
             after_cr_ = false;
@@ -223,6 +235,11 @@ Framing check_framing(std::string_view block, const HttpLimits& limits) noexcept
         framing.fault = scanner.fault() ? scanner.fault() : bad("the header is not complete");
         return framing;
     }
+    return read_framing(block);
+}
+
+Framing read_framing(std::string_view block) noexcept {
+    Framing framing;
     framing.fault = check_request_line(take_line(block), framing);
     Seen seen;
     while (!framing.fault) {

@@ -37,6 +37,7 @@ public:
 
 private:
     State refuse(unsigned status, std::string_view reason) noexcept;
+    std::size_t skip_plain(std::string_view block) const noexcept;
     State end_line() noexcept;
     FramingFault limit_fault(char byte) const noexcept;
 
@@ -60,5 +61,7 @@ struct Framing {
 
 // `block` is a complete header block as HeaderScanner found it, the closing empty line included.
 Framing check_framing(std::string_view block, const HttpLimits& limits) noexcept;
+// The same of a block that HeaderScanner has just found complete.
+Framing read_framing(std::string_view block) noexcept;
 
 }  // namespace orbitalreg::frontend

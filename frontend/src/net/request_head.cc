@@ -5,6 +5,9 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/verb.hpp>
 
+#include <algorithm>
+#include <utility>
+
 namespace orbitalreg::frontend {
 namespace {
 
@@ -43,8 +46,8 @@ private:
     void on_request_impl(http::verb method, string_view method_text, string_view target,
                          int /*version*/, error_code& ec) override {
         head_.method = method_of(method);
-        head_.method_text.assign(method_text.data(), method_text.size());
-        head_.target.assign(target.data(), target.size());
+        head_.method_text = {method_text.data(), method_text.size()};
+        head_.target = {target.data(), target.size()};
         ec = {};
     }
     void on_response_impl(int, string_view, int, error_code& ec) override {
@@ -113,11 +116,18 @@ std::optional<std::string_view> RequestHead::field(std::string_view name) const 
     return std::nullopt;
 }
 
-ParsedHead parse_head(std::string_view block, const HttpLimits& limits) {
+namespace {
+
+ParsedHead parse_framed(std::string_view block, Framing framing, const HttpLimits& limits) {
     ParsedHead parsed;
-    parsed.head.framing = check_framing(block, limits);
+    parsed.head.framing = framing;
     parsed.fault = parsed.head.framing.fault;
     if (parsed.fault) return parsed;
+    auto kept = std::make_shared_for_overwrite<char[]>(block.size());
+    std::copy(block.begin(), block.end(), kept.get());
+    block = {kept.get(), block.size()};
+    parsed.head.block = std::move(kept);
+    // Its views are of the block: a value that it would have to put together elsewhere, one on several lines, was refused.
     HeadParser parser{parsed.head};
     parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
     // The length is judged by the handler that knows what it is a length of.
@@ -130,6 +140,16 @@ ParsedHead parse_head(std::string_view block, const HttpLimits& limits) {
         parsed.fault = {400, "the framing is ambiguous"};
     }
     return parsed;
+}
+
+}  // namespace
+
+ParsedHead parse_head(std::string_view block, const HttpLimits& limits) {
+    return parse_framed(block, check_framing(block, limits), limits);
+}
+
+ParsedHead parse_scanned_head(std::string_view block, const HttpLimits& limits) {
+    return parse_framed(block, read_framing(block), limits);
 }
 
 }  // namespace orbitalreg::frontend

@@ -4,11 +4,12 @@
 
 #include "net/framing_guard.h"
 
+#include <boost/container/small_vector.hpp>
+
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace orbitalreg::frontend {
 
@@ -18,15 +19,17 @@ std::string_view to_string(Method method) noexcept;
 
 struct RequestHead {
     struct Field {
-        std::string name;
-        std::string value;
+        std::string_view name;
+        std::string_view value;
     };
 
     Method method = Method::other;
-    std::string method_text;
-    std::string target;
-    std::vector<Field> fields;
+    // Views, as those of the fields, of `block` or of what whoever fills it keeps.
+    std::string_view method_text;
+    std::string_view target;
+    boost::container::small_vector<Field, 12> fields;
     Framing framing;
+    std::shared_ptr<const char[]> block;
 
     // The first field of that name, whatever its case.
     std::optional<std::string_view> field(std::string_view name) const noexcept;
@@ -41,5 +44,7 @@ struct ParsedHead {
     RequestHead head;
 };
 ParsedHead parse_head(std::string_view block, const HttpLimits& limits);
+// The same of a block that HeaderScanner has just found complete.
+ParsedHead parse_scanned_head(std::string_view block, const HttpLimits& limits);
 
 }  // namespace orbitalreg::frontend

@@ -12,6 +12,7 @@ namespace orbitalreg::frontend {
 namespace {
 
 constexpr std::size_t kRequestIdSizeMax = 64;
+constexpr std::size_t kStatusLineMax = 64;
 
 // A client's id when it is harmless (SEC-105), else one of ours.
 std::string choose_request_id(const RequestHead& head, Random& random) {
@@ -27,14 +28,20 @@ std::string choose_request_id(const RequestHead& head, Random& random) {
     return to_hex(bytes);
 }
 
-std::string http_date(std::int64_t wall_ns) {
+// Made once a second by each thread.
+const std::string& http_date(std::int64_t wall_ns) {
+    thread_local std::time_t made_for = -1;
+    thread_local std::string text;
     const auto seconds = static_cast<std::time_t>(wall_ns / 1'000'000'000);
+    if (seconds == made_for) return text;
     std::tm parts{};
     ::gmtime_r(&seconds, &parts);
-    std::array<char, 40> text{};
+    std::array<char, 40> room{};
     // The C locale: the program never sets another.
-    const auto size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    return {text.data(), size};
+    const auto size = std::strftime(room.data(), room.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    text.assign(room.data(), size);
+    made_for = seconds;
+    return text;
 }
 
 bool status_has_no_body(unsigned status) noexcept {
@@ -170,7 +177,8 @@ Awaitable<bool> Session::serve_one() {
         const RequestHead unknown;
         co_return co_await refuse(*fault, unknown);
     }
-    auto parsed = parse_head(connection_.input().text().substr(0, scanner.size()), options.limits);
+    auto parsed =
+        parse_scanned_head(connection_.input().text().substr(0, scanner.size()), options.limits);
     connection_.input().consume(scanner.size());
     if (parsed.fault) co_return co_await refuse(parsed.fault, parsed.head);
     Turn turn{*this, std::move(parsed.head), options};
@@ -218,8 +226,6 @@ bool Session::keeps_alive(const Turn& turn, const Response& response) const noex
 
 std::string Session::render_head(const Turn& turn, const Response& response,
                                  bool keep_alive) const {
-    std::string head = "HTTP/1.1 " + std::to_string(response.status) + ' ';
-    head.append(reason_phrase(response.status)).append("\r\n");
     Headers common;
     common.add("Date", http_date(environment_.clock.wall_ns()));
     common.add("X-Request-Id", turn.request_id);
@@ -238,9 +244,12 @@ std::string Session::render_head(const Turn& turn, const Response& response,
     } else if (turn.head.framing.minor_version == 0) {
         common.add("Connection", "keep-alive");
     }
-    response.headers.append_to(head);
-    common.append_to(head);
-    return head += "\r\n";
+    std::string head;
+    head.reserve(kStatusLineMax + response.headers.text().size() + common.text().size());
+    head.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
+    head.append(reason_phrase(response.status)).append("\r\n");
+    head.append(response.headers.text()).append(common.text()).append("\r\n");
+    return head;
 }
 
 void Session::record(const Turn& turn, unsigned status, const SendOutcome& outcome) {
@@ -295,6 +304,7 @@ Awaitable<bool> Session::send(Turn& turn, Response response) {
         co_await end_with_drain(turn.refused || !turn.body.finished());
         co_return false;
     }
+    if (turn.body.finished()) co_return true;
     auto drained = co_await turn.body.discard(environment_.site.options().limits.drain_bytes + 1);
     const bool at_end = drained && drained.value();
     co_return at_end;

@@ -49,6 +49,10 @@ constexpr std::uint64_t round_down(std::uint64_t value, std::uint64_t multiple) 
 bool all_zero(ByteView bytes) noexcept;
 
 std::string to_hex(ByteView bytes);
+void append_hex(std::string& text, ByteView bytes);
+
+// How many characters at the beginning are printable ASCII, blanks included.
+std::size_t printable_prefix(std::string_view text) noexcept;
 
 inline constexpr std::size_t operator""_KiB(unsigned long long n) {
     return static_cast<std::size_t>(n) << 10;

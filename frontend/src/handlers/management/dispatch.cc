@@ -89,7 +89,7 @@ constexpr auto kOperations = std::to_array<Operation>({
     {Method::post, {"keys", "rotate"}, api_rotate_keys, "keys.rotate"},
 });
 
-bool fits(std::span<const std::string> path, const Operation& operation) noexcept {
+bool fits(std::span<const std::string_view> path, const Operation& operation) noexcept {
     for (std::size_t i = 0; i < kWordsMax; ++i) {
         const auto word = operation.words[i];
         if (i >= path.size()) return word.empty() && i > 0;
@@ -105,7 +105,7 @@ struct Match {
     std::vector<std::string> arguments;
 };
 
-Match match(std::span<const std::string> path, Method method) {
+Match match(std::span<const std::string_view> path, Method method) {
     Match found;
     for (const auto& operation : kOperations) {
         if (!fits(path, operation)) continue;
@@ -113,7 +113,7 @@ Match match(std::span<const std::string> path, Method method) {
         if (operation.method != method) continue;
         found.operation = &operation;
         for (std::size_t i = 0; i < path.size(); ++i) {
-            if (operation.words[i] == kAny) found.arguments.push_back(path[i]);
+            if (operation.words[i] == kAny) found.arguments.emplace_back(path[i]);
         }
     }
     return found;

@@ -9,7 +9,7 @@ namespace {
 
 RequestHead with(std::vector<RequestHead::Field> fields) {
     RequestHead head;
-    head.fields = std::move(fields);
+    head.fields.assign(fields.begin(), fields.end());
     return head;
 }
 

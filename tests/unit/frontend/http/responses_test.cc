@@ -13,11 +13,7 @@
 namespace orbitalreg::frontend {
 namespace {
 
-std::string text_of(const Headers& headers) {
-    std::string text;
-    headers.append_to(text);
-    return text;
-}
+std::string text_of(const Headers& headers) { return std::string{headers.text()}; }
 
 TEST(Headers, AreWrittenInOrder) {
     Headers headers;
@@ -130,9 +126,9 @@ TEST(JsonText, StaysJsonWhateverComes) {
 
 const Digest kDigest = Digest::of(DigestAlgorithm::sha256, as_bytes("content"));
 
-RequestHead head_with(std::string name, std::string value) {
+RequestHead head_with(std::string_view name, std::string_view value) {
     RequestHead head;
-    head.fields.push_back({std::move(name), std::move(value)});
+    head.fields.push_back({name, value});
     return head;
 }
 

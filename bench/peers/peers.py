@@ -1,0 +1,128 @@
+"""The servers that bench/compare.py measures: how each is started, and what it promises (README.md beside this file).
+
+Life     with make(name, options) as peer: ...; a directory of its own, removed afterwards.
+"""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/support"))
+
+import registry_process  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+READY_DEADLINE_S = 20
+DURABILITY = {
+    "orbitalreg": "synced, and the names too, before each answer; every chunk verified when it is read",
+    "docker-registry": "files synced, directories not; nothing verified when it is read",
+    "nginx": "nothing synced, no digest computed, nothing verified",
+    "limit": "data synced, names not; digest computed, every chunk verified when it is read",
+}
+
+
+class Registry(registry_process.RegistryProcess):
+    """orbitalreg, or Debian's docker-registry."""
+
+    def __init__(self, pin, **options):
+        super().__init__(**options)
+        self.pin = pin
+
+    def command(self):
+        return [*self.pin, *super().command()]
+
+    def pids(self):
+        return [self.pid]
+
+
+class Program:
+    """A server that is one process, or a parent and its children."""
+
+    def __init__(self, kind, pin):
+        self.kind = kind
+        self.pin = pin
+        self.folder = registry_process.fresh_folder(f"orbitalreg-{kind}-")
+        self.port = registry_process.free_ports(1)[0]
+        self.http_addr = f"127.0.0.1:{self.port}"
+        self.process = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def __enter__(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen([*self.pin, *self.command()], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + READY_DEADLINE_S
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return self
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.01)
+        self.close()
+        raise SystemExit(f"{self.kind} does not start")
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def pids(self):
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [self.process.pid, *map(int, children)]
+
+
+class Nginx(Program):
+    def command(self):
+        for name in ("files", "manifests", "body"):
+            (self.folder / name).mkdir()
+        # The worker is another user.
+        for path in (self.folder, self.folder / "files", self.folder / "manifests", self.folder / "body"):
+            path.chmod(0o777)
+        path = self.folder / "nginx.conf"
+        path.write_text((HERE / "nginx.conf").read_text().format(folder=self.folder, port=self.port))
+        return ["nginx", "-c", str(path), "-p", str(self.folder)]
+
+
+class Limit(Program):
+    def command(self):
+        (self.folder / "files").mkdir()
+        return [registry_process.find_binary("orbitalreg-limit"), str(self.port), str(self.folder / "files")]
+
+
+def available(name):
+    """Why a peer cannot be started here; nothing: it can."""
+    program = {"docker-registry": "docker-registry", "nginx": "nginx"}.get(name)
+    if program and not shutil.which(program):
+        return f"no {program}: apt-get install {program}"
+    if name == "limit" and not registry_process.find_binary("orbitalreg-limit"):
+        return "no orbitalreg-limit: build it"
+    return ""
+
+
+def make(name, options, pin):
+    """`pin`: what goes before the command, so that the server knows which cores it has."""
+    if name == "nginx":
+        return Nginx(name, pin)
+    if name == "limit":
+        return Limit(name, pin)
+    return Registry(pin, kind=name, io=options.io, binary=options.binary if name == "orbitalreg" else None,
+                    environment=dict(each.split("=", 1) for each in options.set) if name == "orbitalreg" else {})
+
+
+def cpu_seconds(peer):
+    return sum(registry_process.cpu_seconds(pid) for pid in peer.pids())
+
+
+def peak_rss_bytes(peer):
+    return sum(registry_process.peak_rss_bytes(pid) for pid in peer.pids() if os.path.exists(f"/proc/{pid}"))
