@@ -161,13 +161,43 @@ Answer HttpConnection::receive(bool has_body, const Sink& sink) {
     if (*status == 100) return receive(has_body, sink);
     answer.location = path_of(header(head, "Location"));
     const auto length = parse<std::uint64_t>(header(head, "Content-Length"));
-    if (has_body && *status != 204 && *status != 304) {
+    if (has_body && is_same_ignoring_case(header(head, "Transfer-Encoding"), "chunked")) {
+        const auto size = receive_chunks(sink);
+        if (!size) return {};
+        answer.body_size_bytes = *size;
+    } else if (has_body && *status != 204 && *status != 304) {
         if (!length || !receive_body(*length, sink)) return {};
         answer.body_size_bytes = *length;
     }
     if (is_same_ignoring_case(header(head, "Connection"), "close")) socket_.reset();
     answer.status = *status;
     return answer;
+}
+
+// A line without its end.
+std::optional<std::string> HttpConnection::receive_line() {
+    std::string line;
+    while (!line.ends_with("\r\n")) {
+        if (line.size() > kHeaderBytesMax || (begin_ == end_ && !receive_some()))
+            return std::nullopt;
+        line += static_cast<char>(buffer_[begin_++]);
+    }
+    line.resize(line.size() - 2);
+    return line;
+}
+
+std::optional<std::uint64_t> HttpConnection::receive_chunks(const Sink& sink) {
+    for (std::uint64_t sum = 0;;) {
+        const auto line = receive_line();
+        std::uint64_t size = 0;
+        if (!line ||
+            std::from_chars(line->data(), line->data() + line->size(), size, 16).ec != std::errc{})
+            return std::nullopt;
+        if (size > 0 && !receive_body(size, sink)) return std::nullopt;
+        if (!receive_line()) return std::nullopt;  // behind the chunk, or the empty trailer
+        if (size == 0) return sum;
+        sum += size;
+    }
 }
 
 bool HttpConnection::receive_body(std::uint64_t size_bytes, const Sink& sink) {

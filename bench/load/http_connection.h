@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,8 @@ private:
     bool send_pair(ByteView first, ByteView second);
     Answer receive(bool has_body, const Sink& sink);
     bool receive_some();
+    std::optional<std::string> receive_line();
+    std::optional<std::uint64_t> receive_chunks(const Sink& sink);
     bool receive_body(std::uint64_t size_bytes, const Sink& sink);
 
     Endpoint endpoint_;

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 
-#include <algorithm>
+#include <cstring>
 #include <string>
 
 namespace orbitalreg {
@@ -33,7 +33,10 @@ const boost::system::error_category& base_category() noexcept {
 }
 
 bool all_zero(ByteView bytes) noexcept {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+    if (bytes.empty()) return true;
+    // Each byte is as the one before it, and the first is zero.
+    return bytes[0] == std::byte{0} &&
+           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
 std::size_t printable_prefix(std::string_view text) noexcept {

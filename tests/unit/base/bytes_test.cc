@@ -11,6 +11,9 @@ TEST(Bytes, LittleEndianAtAnyAlignment) {
     std::array<std::byte, 11> bytes{};
     store_le<std::uint64_t>(bytes.data() + 3, 0x0102030405060708);
     EXPECT_EQ(to_hex(bytes), "0000000807060504030201");
+    std::string text = "hash ";
+    append_hex(text, ByteView{bytes}.first(4));
+    EXPECT_EQ(text, "hash 00000008");
     EXPECT_EQ(load_le<std::uint64_t>(bytes.data() + 3), 0x0102030405060708U);
     EXPECT_EQ(load_le<std::uint16_t>(bytes.data() + 3), 0x0708U);
 }
@@ -39,6 +42,21 @@ TEST(Bytes, TextAndBytesAreTheSameMemory) {
     const ByteView bytes = as_bytes(text);
     EXPECT_EQ(static_cast<const void*>(bytes.data()), static_cast<const void*>(text.data()));
     EXPECT_EQ(as_text(bytes), text);
+}
+
+// Every byte at every place of a text longer than two words.
+TEST(Bytes, PrintablePrefixEndsAtTheFirstThatIsNot) {
+    for (std::size_t size = 0; size < 20; ++size) {
+        EXPECT_EQ(printable_prefix(std::string(size, '~')), size);
+        for (std::size_t at = 0; at < size; ++at) {
+            for (int byte = 0; byte < 256; ++byte) {
+                std::string text(size, ' ');
+                text[at] = static_cast<char>(byte);
+                const bool printable = byte >= 0x20 && byte < 0x7f;
+                ASSERT_EQ(printable_prefix(text), printable ? size : at) << byte << " at " << at;
+            }
+        }
+    }
 }
 
 }  // namespace

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <sstream>
+#include <thread>
+#include <vector>
+
 namespace orbitalreg {
 namespace {
 
@@ -39,6 +44,53 @@ TEST(Log, WritesOneJsonObjectALine) {
         std::string::npos)
         << text;
     EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+}
+
+// Lines of several threads come whole, each once, and those that are urgent behind what waits.
+TEST(Log, GatheredLinesComeWholeAndInOrder) {
+    constexpr int kThreads = 4;
+    constexpr int kLines = 2000;
+    testing::internal::CaptureStderr();
+    {
+        const auto log = make_stderr_log(LogLevel::info, LogFormat::text);
+        log->gather();
+        std::vector<std::thread> threads;
+        for (int thread = 0; thread < kThreads; ++thread) {
+            threads.emplace_back([&log, thread] {
+                for (int i = 0; i < kLines; ++i)
+                    log->write(i % 500 == 499 ? LogLevel::warn : LogLevel::info, "line",
+                               {{"thread", thread}, {"number", i}});
+            });
+        }
+        for (auto& thread : threads) thread.join();
+        log->info("last");
+    }
+    const std::string text = testing::internal::GetCapturedStderr();
+    std::array<int, kThreads> next{};
+    std::istringstream lines{text};
+    std::string line;
+    for (int i = 0; i < kThreads * kLines; ++i) {
+        ASSERT_TRUE(std::getline(lines, line));
+        const auto place = line.find(" line thread=");
+        ASSERT_NE(place, std::string::npos) << line;
+        const auto thread = static_cast<std::size_t>(line[place + 13] - '0');
+        EXPECT_TRUE(line.ends_with("number=" + std::to_string(next.at(thread)++))) << line;
+    }
+    ASSERT_TRUE(std::getline(lines, line));
+    EXPECT_TRUE(line.ends_with(" last")) << line;
+    EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST(Log, WritesNumbersAsTheyAre) {
+    testing::internal::CaptureStderr();
+    make_stderr_log(LogLevel::info, LogFormat::text)
+        ->info("x", {{"whole", 1.0}, {"part", 0.0004}, {"less", -12.3456}, {"large", 1e18}});
+    const std::string text = testing::internal::GetCapturedStderr();
+    EXPECT_NE(text.find("whole=1.000 part=0.000 less=-12.346 large=1000000000000000000.000"),
+              std::string::npos)
+        << text;
+    // 2026-12-01T10:20:30.123456Z
+    EXPECT_EQ(text.find('Z'), 26U) << text;
 }
 
 TEST(Log, NullLogIsNeverEnabled) {
