@@ -25,6 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/supp
 import registry_process  # noqa: E402
 
 FEW = 100
+AS_SHIPPED = {"ORBITALREG_LOG_GATHER": "20ms"}
 WORKLOADS = {
     "GET manifest": ["get-manifest"],
     "HEAD manifest": ["head"],
@@ -68,7 +69,7 @@ class Callgrind:
         wrapper = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/callgrind.out", "--separate-threads=no",
                    "--dump-instr=no", "--error-limit=no", "-q"]
         # A wrapper that becomes the server: its process is the server's.
-        self.server = registry_process.RegistryProcess(binary=binary, io="threads")
+        self.server = registry_process.RegistryProcess(binary=binary, io="threads", environment=AS_SHIPPED)
         self.server.command = lambda: [*wrapper, self.server.binary, "serve"]
         self.dumps = 0
 
@@ -133,7 +134,7 @@ def main():
             rows[label]["instructions"] = (many - few) / options.requests
             rows[label]["allocations"] = (many_allocations - few_allocations) / options.requests
             print(f"{label}: {rows[label]['instructions']:.0f} instructions, {rows[label]['allocations']:.1f} allocations ({path.name})", flush=True)
-    with registry_process.RegistryProcess(binary=options.binary) as server:
+    with registry_process.RegistryProcess(binary=options.binary, environment=AS_SHIPPED) as server:
         for label, words in chosen.items():
             few = count_calls(load, server, words, FEW, "cost/few")
             many = count_calls(load, server, words, FEW + options.requests, "cost/many")

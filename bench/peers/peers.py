@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/supp
 
 import registry_process  # noqa: E402
 
+OURS = "orbitalreg"
 HERE = pathlib.Path(__file__).resolve().parent
 READY_DEADLINE_S = 20
 DURABILITY = {
@@ -117,7 +118,7 @@ def make(name, options, pin):
     if name == "limit":
         return Limit(name, pin)
     return Registry(pin, kind=name, io=options.io, binary=options.binary if name == "orbitalreg" else None,
-                    environment=dict(each.split("=", 1) for each in options.set) if name == "orbitalreg" else {})
+                    environment=dict([("ORBITALREG_LOG_GATHER", "20ms"), *(each.split("=", 1) for each in options.set)]) if name == OURS else {})
 
 
 def cpu_seconds(peer):

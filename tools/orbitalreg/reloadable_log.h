@@ -25,7 +25,7 @@ public:
         if (enabled(level)) sink_->write(level, message, fields);
     }
 
-    void gather() override { sink_->gather(); }
+    void gather(std::chrono::milliseconds gathered_for) override { sink_->gather(gathered_for); }
 
 private:
     std::atomic<LogLevel> level_;

@@ -215,7 +215,8 @@ int serve(const std::vector<std::string>& files) {
     }
     check_descriptors(config, log);
     if (!give_up_privileges(config.storage.path, log)) return exit_could_not_run;
-    log.gather();  // its thread has no more rights than this one has now
+    // Its thread has no more rights than this one has now.
+    if (config.log_gather.count() > 0) log.gather(config.log_gather);
     LocalRegistry registry{config, log};
     std::string trouble;
     if (!registry.open(trouble)) {

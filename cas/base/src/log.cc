@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t kFieldSizeMax = 1024;  // SEC-105
 constexpr std::size_t kGatheredMax = std::size_t{256} * 1024;
-constexpr std::chrono::milliseconds kGatheredFor{20};
 
 constexpr std::array<std::string_view, 4> kLevelNames{"debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 4> kLevelColumns{"debug", "info ", "warn ", "error"};
@@ -137,17 +136,17 @@ public:
     LineWriter(const LineWriter&) = delete;
     LineWriter& operator=(const LineWriter&) = delete;
 
-    void begin() {
-        thread_ = std::thread{[this] { run(); }};
+    void begin(std::chrono::milliseconds gathered_for) {
         const std::lock_guard lock{mutex_};
-        gathers_ = true;
+        gathered_for_ = gathered_for;
+        thread_ = std::thread{[this] { run(); }};
     }
 
     void append(std::string_view line, bool urgent) {
         std::unique_lock lock{mutex_};
         const bool first = gathered_.empty();
         gathered_ += line;
-        if (urgent || !gathers_ || gathered_.size() >= kGatheredMax) {
+        if (urgent || !thread_.joinable() || gathered_.size() >= kGatheredMax) {
             lock.unlock();
             flush();
         } else if (first) {
@@ -172,7 +171,7 @@ private:
         std::unique_lock lock{mutex_};
         while (!ending_) {
             wake_.wait(lock, [this] { return ending_ || !gathered_.empty(); });
-            wake_.wait_for(lock, kGatheredFor, [this] { return ending_; });
+            wake_.wait_for(lock, gathered_for_, [this] { return ending_; });
             lock.unlock();
             flush();
             lock.lock();
@@ -184,7 +183,7 @@ private:
     std::mutex mutex_;  // of what follows
     std::condition_variable wake_;
     std::string gathered_;
-    bool gathers_ = false;
+    std::chrono::milliseconds gathered_for_{0};
     bool ending_ = false;
     std::thread thread_;
 };
@@ -209,7 +208,7 @@ public:
         writer_.append(line, level >= LogLevel::warn);
     }
 
-    void gather() override { writer_.begin(); }
+    void gather(std::chrono::milliseconds gathered_for) override { writer_.begin(gathered_for); }
 
 private:
     static void make_json(std::string& line, LogLevel level, std::string_view message,

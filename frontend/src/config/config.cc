@@ -433,6 +433,7 @@ std::vector<std::string> restart_needed(const Config& running, const Config& loa
         if (!same) paths.emplace_back(path);
     };
     note(running.log_format == loaded.log_format, "log.format");
+    note(running.log_gather == loaded.log_gather, "log.gather");
     note(running.storage == loaded.storage, "storage");
     note(running.server == with_tls_files_of(running.server, loaded.server) &&
              running.insecure == loaded.insecure && running.threads == loaded.threads &&

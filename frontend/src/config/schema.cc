@@ -283,6 +283,7 @@ constexpr auto kKeys = std::to_array<Key>({
     {"version", apply_version, {}},
     {"log.level", apply_log_level, {}},
     {"log.format", apply_log_format, {}},
+    ORB_KEY("log.gather", set_duration(config.log_gather, text, milliseconds{0})),
     {"storage.path", apply_path, {}},
     {"storage.io", apply_io, {}},
     {"storage.durability", apply_durability, {}},

@@ -53,7 +53,7 @@ TEST(Log, GatheredLinesComeWholeAndInOrder) {
     testing::internal::CaptureStderr();
     {
         const auto log = make_stderr_log(LogLevel::info, LogFormat::text);
-        log->gather();
+        log->gather(std::chrono::milliseconds{20});
         std::vector<std::thread> threads;
         for (int thread = 0; thread < kThreads; ++thread) {
             threads.emplace_back([&log, thread] {

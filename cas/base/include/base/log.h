@@ -4,6 +4,7 @@
 //
 // Threads  any.
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
@@ -38,10 +39,10 @@ public:
     virtual bool enabled(LogLevel level) const noexcept = 0;
     virtual void write(LogLevel level, std::string_view message,
                        std::initializer_list<LogField> fields) noexcept = 0;
-    // From here on lines below `warn` are gathered for some milliseconds and written together, on a thread of their own; the
-    // others are written at once, behind those that wait. Once, and before other threads write. What waits is lost when the
-    // process is killed.
-    virtual void gather() {}
+    // From here on lines below `warn` are gathered for so long and written together, on a thread of their own; the others are
+    // written at once, behind those that wait. Once, and before other threads write. What waits is lost when the process is
+    // killed.
+    virtual void gather(std::chrono::milliseconds) {}
 
     void debug(std::string_view m, std::initializer_list<LogField> f = {}) noexcept {
         write(LogLevel::debug, m, f);

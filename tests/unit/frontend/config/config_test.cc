@@ -56,7 +56,7 @@ TEST(Config, DefaultsServeOnLoopback) {
 TEST(Config, ReadsWhatExists) {
     const auto loaded = load(R"(
 version: 1
-log: { level: debug, format: text }
+log: { level: debug, format: text, gather: 1s }
 storage: { path: /data, io: threads, durability: none, lane_size: 64MiB, memory_limit: 512MiB, commit_target: 5ms,
            checkpoint_interval: 2GiB, checkpoint_after: 10m, checkpoint_at_stop: 0 }
 http:
@@ -76,6 +76,7 @@ projects:
     for (const auto& error : loaded.errors) ADD_FAILURE() << error.text();
     const auto& config = loaded.config;
     EXPECT_EQ(config.log_level, LogLevel::debug);
+    EXPECT_EQ(config.log_gather, std::chrono::seconds{1});
     EXPECT_EQ(config.storage.io, IoBackend::threads);
     EXPECT_FALSE(config.storage.durable);
     EXPECT_EQ(config.storage.lane_bytes, 64_MiB);
