@@ -123,7 +123,8 @@ struct RetentionConfig {
 struct Config {
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::json;
-    std::chrono::milliseconds log_gather{20};  // how long lines below warn wait; 0: each is written at once
+    std::chrono::milliseconds log_gather{
+        20};  // how long lines below warn wait; 0: each is written at once
     StorageConfig storage;
     ServerOptions server;
     bool insecure = false;
