@@ -63,9 +63,12 @@ class Program:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return self
             except OSError:
-                if self.process.poll() is not None:
+                # Its end, or a little later another look.
+                try:
+                    self.process.wait(registry_process.POLL_INTERVAL_S)
                     break
-                time.sleep(0.01)
+                except subprocess.TimeoutExpired:
+                    continue
         self.close()
         raise SystemExit(f"{self.kind} does not start")
 

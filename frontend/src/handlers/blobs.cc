@@ -141,8 +141,6 @@ Awaitable<Response> delete_blob(const Services& services, Exchange& exchange,
     co_return response;
 }
 
-Awaitable<Response> refused(Response response) { co_return response; }
-
 // Of a request whose body, which means nothing here, has been read. A frame less than a coroutine of its own.
 Awaitable<Response> dispatch(const Services& services, Exchange& exchange) {
     auto image = engine::ImageName::parse(exchange.match.name);
@@ -157,17 +155,10 @@ Awaitable<Response> dispatch(const Services& services, Exchange& exchange) {
     return get_blob(services, exchange, std::move(image.value()), digest.value());
 }
 
-Awaitable<Response> dispatch_after_body(const Services& services, Exchange& exchange) {
-    auto ignored = co_await ignore_body(exchange.body, services.options.limits.ignored_body_bytes);
-    if (ignored) co_return std::move(*ignored);
-    co_return co_await dispatch(services, exchange);
-}
-
 }  // namespace
 
 Awaitable<Response> handle_blob(const Services& services, Exchange& exchange) {
-    return exchange.body.finished() ? dispatch(services, exchange)
-                                    : dispatch_after_body(services, exchange);
+    return without_body(services, exchange, dispatch);
 }
 
 }  // namespace orbitalreg::frontend

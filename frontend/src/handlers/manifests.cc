@@ -184,8 +184,6 @@ Awaitable<Response> put_manifest(const Services& services, Exchange& exchange,
     co_return pushed(services, image, receipt.value());
 }
 
-Awaitable<Response> refused(Response response) { co_return response; }
-
 // Of a request whose body, where it is none of a manifest, has been read. A frame less than a coroutine of its own.
 Awaitable<Response> dispatch(const Services& services, Exchange& exchange) {
     const bool push = exchange.head.method == Method::put;
@@ -207,17 +205,11 @@ Awaitable<Response> dispatch(const Services& services, Exchange& exchange) {
     }
 }
 
-Awaitable<Response> dispatch_after_body(const Services& services, Exchange& exchange) {
-    auto ignored = co_await ignore_body(exchange.body, services.options.limits.ignored_body_bytes);
-    if (ignored) co_return std::move(*ignored);
-    co_return co_await dispatch(services, exchange);
-}
-
 }  // namespace
 
 Awaitable<Response> handle_manifest(const Services& services, Exchange& exchange) {
-    const bool ready = exchange.head.method == Method::put || exchange.body.finished();
-    return ready ? dispatch(services, exchange) : dispatch_after_body(services, exchange);
+    if (exchange.head.method == Method::put) return dispatch(services, exchange);
+    return without_body(services, exchange, dispatch);
 }
 
 }  // namespace orbitalreg::frontend

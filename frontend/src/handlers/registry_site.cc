@@ -19,8 +19,6 @@
 namespace orbitalreg::frontend {
 namespace {
 
-using Handler = Awaitable<Response> (*)(const Services&, Exchange&);
-
 Handler handler_of(Route route) noexcept {
     switch (route) {
         case Route::ping:

@@ -40,6 +40,23 @@ Awaitable<std::optional<Response>> ignore_body(BodyIn& body, std::uint64_t limit
                          "UNSUPPORTED");
 }
 
+namespace {
+
+Awaitable<Response> after_body(const Services& services, Exchange& exchange, Handler handler) {
+    auto ignored = co_await ignore_body(exchange.body, services.options.limits.ignored_body_bytes);
+    if (ignored) co_return std::move(*ignored);
+    co_return co_await handler(services, exchange);
+}
+
+}  // namespace
+
+Awaitable<Response> without_body(const Services& services, Exchange& exchange, Handler handler) {
+    return exchange.body.finished() ? handler(services, exchange)
+                                    : after_body(services, exchange, handler);
+}
+
+Awaitable<Response> refused(Response response) { co_return response; }
+
 Response body_fault(ErrorCode error, std::string_view too_large_code) {
     Response response;
     if (error == Errc::body_too_large) {

@@ -52,6 +52,12 @@ std::optional<Response> refuse_encoded(const RequestHead& head, std::string_view
 // (SEC-78, DIST-HTTP-10).
 Awaitable<std::optional<Response>> ignore_body(BodyIn& body, std::uint64_t limit);
 
+// A handler of requests whose body means nothing: it is read and forgotten first, where there is one.
+using Handler = Awaitable<Response> (*)(const Services&, Exchange&);
+Awaitable<Response> without_body(const Services& services, Exchange& exchange, Handler handler);
+// A refusal, as a handler that is no coroutine answers it.
+Awaitable<Response> refused(Response response);
+
 // The answer to a body that could not be read; the connection is of no further use.
 Response body_fault(ErrorCode error, std::string_view too_large_code);
 
