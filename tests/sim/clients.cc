@@ -185,13 +185,8 @@ Awaitable<void> run_client(Life& life) {
     while (!life.stopping() && life.world.history.room()) {
         --life.operations_left;
         co_await do_something(life, client);
-        const Workload& workload = life.world.workload;
-        if (life.world.random.one_in(workload.clock_jumps)) jump_clock(life);
-        if (life.world.random.one_in(workload.pauses)) {
-            const auto pause =
-                static_cast<std::int64_t>(life.world.random.below(workload.pause_ns_max));
-            co_await life.clock.sleep_until(life.clock.steady_ns() + pause);
-        }
+        if (life.world.random.one_in(life.world.workload.clock_jumps)) jump_clock(life);
+        co_await pause_at_times(life);
     }
     --life.clients;
 }

@@ -98,4 +98,11 @@ Ending ending_of(const engine::Refusal* refusal) noexcept {
             return {Ending::Kind::unexpected, Verdict::ok};
     }
 }
+Awaitable<void> pause_at_times(Life& life) {
+    if (!life.world.random.one_in(life.world.workload.pauses)) co_return;
+    const auto pause =
+        static_cast<std::int64_t>(life.world.random.below(life.world.workload.pause_ns_max));
+    co_await life.clock.sleep_until(life.clock.steady_ns() + pause);
+}
+
 }  // namespace orbitalreg::sim

@@ -170,6 +170,8 @@ struct Life {
     }
 };
 
+// Between two operations of a client, as its workload has it.
+Awaitable<void> pause_at_times(Life& life);
 // One client: does operations that the seed draws until the life stops.
 Awaitable<void> run_client(Life& life);
 

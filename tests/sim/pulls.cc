@@ -462,11 +462,7 @@ Awaitable<void> run_pull_client(Life& life) {
         --life.operations_left;
         co_await puller.do_something();
         co_await await_the_hour(life);
-        const Workload& workload = life.world.workload;
-        if (!life.world.random.one_in(workload.pauses)) continue;
-        const auto pause =
-            static_cast<std::int64_t>(life.world.random.below(workload.pause_ns_max));
-        co_await life.clock.sleep_until(life.clock.steady_ns() + pause);
+        co_await pause_at_times(life);
     }
     --life.clients;
 }
