@@ -17,7 +17,6 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import shutil
 import statistics
 import subprocess
@@ -28,8 +27,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "peers"))
 
 import peers  # noqa: E402
 import registry_process  # noqa: E402
+import report  # noqa: E402
 
-MB, MIB, GIB = 1_000_000, 1 << 20, 1 << 30
+MB, MIB = 1_000_000, 1 << 20
 OURS = "orbitalreg"
 ALL = (OURS, "limit", "nginx", "docker-registry")
 ROUND_DEADLINE_S = 1800
@@ -168,8 +168,8 @@ class Comparison:
         words = " ".join(sys.argv[1:])
         where = "each server on core 0, the generator on core 1" if self.pinned else "servers and generator share all cores"
         lines = [f"Medians of {self.options.rounds} rounds (lowest to highest), the servers taking turns, then the server's CPU time for each operation or MB. Ratios are "
-                 f"taken in each round; their median, and their range.", "", f"Machine: {machine()}; {where}.", "",
-                 f"Commit {commit()}. Load average before and after: {', '.join(f'{load:.1f}' for load in self.load_averages)}.", "",
+                 f"taken in each round; their median, and their range.", "", f"Machine: {report.machine()}; {where}.", "",
+                 f"Commit {report.commit()}. Load average before and after: {', '.join(f'{load:.1f}' for load in self.load_averages)}.", "",
                  "What each promises of what it acknowledged:", ""]
         lines += [f"- {name}: {peers.DURABILITY[name]}" for name in self.names]
         lines += [f"- {name} took no part: {why}" for name, why in self.missing.items()]
@@ -177,21 +177,6 @@ class Comparison:
                   "", f"Command: `bench/compare.py{' ' + words if words else ''}`; for each server in turn:", ""]
         lines += [f"    orbitalreg-load {' '.join(str(word) for word in work.words)}" for work in self.work]
         return "\n".join(lines)
-
-
-def commit():
-    done = subprocess.run(["git", "-C", str(registry_process.ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def machine():
-    model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo", encoding="ascii")
-                  if line.startswith("model name")), "unknown")
-    stat = shutil.disk_usage(registry_process.test_directory())
-    mount = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", registry_process.test_directory()],
-                           capture_output=True, text=True, check=False).stdout.strip()
-    return (f"{os.cpu_count()} x {model}, {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / GIB:.0f} GiB RAM, "
-            f"Linux {platform.release()}, data on {mount} ({stat.total / GIB:.0f} GiB), loopback, plain HTTP")
 
 
 def main():

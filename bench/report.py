@@ -1,0 +1,27 @@
+"""What every page of results says: the machine and the commit."""
+
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/support"))
+
+import registry_process  # noqa: E402
+
+
+def commit():
+    done = subprocess.run(["git", "-C", str(registry_process.ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def machine():
+    model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo", encoding="ascii")
+                  if line.startswith("model name")), "unknown")
+    stat = shutil.disk_usage(registry_process.test_directory())
+    mount = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", registry_process.test_directory()],
+                           capture_output=True, text=True, check=False).stdout.strip()
+    return (f"{os.cpu_count()} x {model}, {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / (1 << 30):.0f} GiB RAM, "
+            f"Linux {platform.release()}, data on {mount} ({stat.total / (1 << 30):.0f} GiB), loopback, plain HTTP")
