@@ -14,6 +14,8 @@
 namespace orbitalreg::load {
 namespace {
 
+constexpr std::size_t kRecordBytes = 16_KiB;
+
 bool is_same_ignoring_case(std::string_view a, std::string_view b) {
     return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
                return std::tolower(static_cast<unsigned char>(x)) ==
@@ -59,11 +61,11 @@ HttpConnection::HttpConnection(Endpoint endpoint, std::string fixed_headers)
 
 Answer HttpConnection::ask(const Request& request, const Source& source, const Sink& sink) {
     if (!open() || !send_request(request, source)) {
-        socket_.reset();
+        close();
         return {};
     }
     Answer answer = receive(request.method != "HEAD", sink);
-    if (answer.status == 0) socket_.reset();
+    if (answer.status == 0) close();
     return answer;
 }
 
@@ -79,8 +81,17 @@ bool HttpConnection::open() {
         return false;
     const int on = 1;
     ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (endpoint_.tls) {
+        tls_ = TlsSession::connect(fd.get());
+        if (!tls_) return false;
+    }
     socket_ = std::move(fd);
     return true;
+}
+
+void HttpConnection::close() {
+    tls_.reset();
+    socket_.reset();
 }
 
 bool HttpConnection::send_request(const Request& request, const Source& source) {
@@ -113,6 +124,7 @@ bool HttpConnection::send_request(const Request& request, const Source& source) 
 }
 
 bool HttpConnection::send_all(ByteView bytes) {
+    if (tls_) return tls_->send(bytes);
     while (!bytes.empty()) {
         const auto count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (count <= 0) return false;
@@ -122,6 +134,13 @@ bool HttpConnection::send_all(ByteView bytes) {
 }
 
 bool HttpConnection::send_pair(ByteView first, ByteView second) {
+    if (tls_) {
+        if (second.size() > kRecordBytes) return tls_->send(first) && tls_->send(second);
+        // What fits into one record of TLS goes as one.
+        std::vector<std::byte> both{first.begin(), first.end()};
+        both.insert(both.end(), second.begin(), second.end());
+        return tls_->send(both);
+    }
     std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(first.data()), first.size()},
                                iovec{const_cast<std::byte*>(second.data()), second.size()}};
     msghdr message{};
@@ -137,7 +156,9 @@ bool HttpConnection::send_pair(ByteView first, ByteView second) {
 bool HttpConnection::receive_some() {
     if (begin_ == end_) begin_ = end_ = 0;
     if (end_ == buffer_.size()) return false;
-    const auto count = ::recv(socket_.get(), buffer_.data() + end_, buffer_.size() - end_, 0);
+    const MutableByteView room = MutableByteView{buffer_}.subspan(end_);
+    const auto count = tls_ ? static_cast<ssize_t>(tls_->receive(room))
+                            : ::recv(socket_.get(), room.data(), room.size(), 0);
     if (count <= 0) return false;
     end_ += static_cast<std::size_t>(count);
     return true;
@@ -169,7 +190,7 @@ Answer HttpConnection::receive(bool has_body, const Sink& sink) {
         if (!length || !receive_body(*length, sink)) return {};
         answer.body_size_bytes = *length;
     }
-    if (is_same_ignoring_case(header(head, "Connection"), "close")) socket_.reset();
+    if (is_same_ignoring_case(header(head, "Connection"), "close")) close();
     answer.status = *status;
     return answer;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// HttpConnection is one keep-alive HTTP/1.1 connection over a blocking socket: as little client as
-// can be, so that what is measured is the server.
+// HttpConnection is one keep-alive HTTP/1.1 connection over a blocking socket, with or without TLS:
+// as little client as can be, so that what is measured is the server.
 //
 // Life     connects at the first request, and again after the peer closed.
 // Threads  one thread each.
@@ -9,9 +9,11 @@
 
 #include "base/bytes.h"
 #include "base/unique_fd.h"
+#include "tls_session.h"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +27,7 @@ inline constexpr std::size_t kReceiveBytes = 1_MiB;
 struct Endpoint {
     std::string host;  // an IPv4 address
     std::uint16_t port = 0;
+    bool tls = false;
     std::string text() const { return host + ":" + std::to_string(port); }
 };
 
@@ -57,6 +60,7 @@ public:
 
 private:
     bool open();
+    void close();
     bool send_request(const Request& request, const Source& source);
     bool send_all(ByteView bytes);
     bool send_pair(ByteView first, ByteView second);
@@ -69,6 +73,7 @@ private:
     Endpoint endpoint_;
     std::string fixed_headers_;
     UniqueFd socket_;
+    std::unique_ptr<TlsSession> tls_;
     std::vector<std::byte> buffer_;  // bytes [begin_, end_) are received and not yet taken
     std::size_t begin_ = 0;
     std::size_t end_ = 0;

@@ -2,10 +2,12 @@
 // drives it.
 
 #include "base/clock.h"
+#include "soak.h"
 #include "workload.h"
 
 #include <CLI/CLI.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <map>
 
@@ -22,7 +24,8 @@ const std::map<std::string, Kind> kKinds = {{"push-large", Kind::push_large},
                                             {"ranges", Kind::ranges},
                                             {"list-tags", Kind::list_tags},
                                             {"mixed", Kind::mixed},
-                                            {"get", Kind::get}};
+                                            {"get", Kind::get},
+                                            {"soak", Kind::soak}};
 const std::map<std::string, Form> kForms = {
     {"put", Form::put}, {"stream", Form::stream}, {"chunks", Form::chunks}};
 
@@ -52,17 +55,65 @@ void print(const std::string& workload, const Options& options, const Outcome& o
         static_cast<unsigned long long>(percentile(sorted, 1.0)));
 }
 
+void print(const char* name, const SoakFigures& figures) {
+    std::printf(
+        ",\"%s\":{\"in_flight_mean\":%.1f,\"in_flight_min\":%u,\"bytes\":%llu,\"finished\":%llu,"
+        "\"verified_bytes\":%llu,\"least_bytes\":%llu,\"median_bytes\":%llu,\"most_bytes\":%llu,"
+        "\"stall_seconds_max\":%.3f}",
+        name, figures.in_flight_mean, figures.in_flight_min,
+        static_cast<unsigned long long>(figures.bytes),
+        static_cast<unsigned long long>(figures.finished),
+        static_cast<unsigned long long>(figures.verified_bytes),
+        static_cast<unsigned long long>(figures.least_bytes),
+        static_cast<unsigned long long>(figures.median_bytes),
+        static_cast<unsigned long long>(figures.most_bytes), figures.stall_seconds_max);
+}
+
+int run_soak(const SoakOptions& options) {
+    if (options.server.tls || options.pulls + options.pushes == 0) {
+        std::fprintf(stderr, "soak takes pulls or pushes, and no --tls\n");
+        return 3;
+    }
+    const SoakOutcome outcome = soak(options);
+    std::printf(
+        "{\"workload\":\"soak\",\"seconds\":%.3f,\"ramp_seconds\":%.3f,\"failures\":%llu,"
+        "\"refusals\":%llu,\"first_failure\":\"%s\"",
+        outcome.seconds, outcome.ramp_seconds, static_cast<unsigned long long>(outcome.failures),
+        static_cast<unsigned long long>(outcome.refusals), outcome.first_failure.c_str());
+    print("pull", outcome.pull);
+    print("push", outcome.push);
+    std::puts("}");
+    return outcome.failures == 0 ? 0 : 1;
+}
+
+void add_soak_options(CLI::App& app, SoakOptions& options) {
+    app.add_option("--pulls", options.pulls, "soak: pulls in flight")->check(CLI::Range(0, 50000));
+    app.add_option("--pushes", options.pushes, "soak: pushes in flight")
+        ->check(CLI::Range(0, 50000));
+    app.add_option("--seconds", options.seconds, "soak: how long")->check(CLI::Range(1, 86400));
+    app.add_option("--pull-size", options.pull_bytes, "soak: bytes of what is pulled")
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::PositiveNumber);
+    app.add_option("--push-size", options.push_bytes, "soak: bytes of what is pushed")
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::PositiveNumber);
+    app.add_option("--blobs", options.blobs, "soak: that the pulls share")
+        ->check(CLI::Range(1, 1000));
+}
+
 int run_main(int argc, char** argv) {
     CLI::App app{"Puts one workload on a container registry and prints one line of JSON."};
     Options options;
+    SoakOptions soaking;
     options.seed = static_cast<std::uint64_t>(system_clock().wall_ns());
     std::string workload;
     std::string form = "put";
     std::string server;
+    bool tls = false;
     app.add_option(
            "workload", workload,
            "push-large, push-small, push-image, get-manifest, head, head-blob, get-blob, ranges, "
-           "list-tags, mixed, get")
+           "list-tags, mixed, get, soak")
         ->required()
         ->check(CLI::IsMember(kKinds));
     app.add_option("--server", server, "IPv4:port")->required();
@@ -86,6 +137,8 @@ int run_main(int argc, char** argv) {
     app.add_flag("--aligned", options.aligned, "ranges: at multiples of 64 KiB");
     app.add_flag("--announce", options.announce,
                  "print an empty line when what is needed first is there");
+    app.add_flag("--tls", tls, "speak TLS, verifying nothing");
+    add_soak_options(app, soaking);
     app.add_flag("--verify", options.verify, "hash, compare or count what is read");
     CLI11_PARSE(app, argc, argv);
 
@@ -103,8 +156,16 @@ int run_main(int argc, char** argv) {
         std::fprintf(stderr, "get takes a --target, and nothing to verify it with\n");
         return 3;
     }
-    options.server = {server.substr(0, colon), static_cast<std::uint16_t>(port)};
+    options.server = {server.substr(0, colon), static_cast<std::uint16_t>(port), tls};
+    if (tls) std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
     options.kind = kKinds.at(workload);
+    if (options.kind == Kind::soak) {
+        soaking.server = options.server;
+        soaking.name = options.name;
+        soaking.announce = options.announce;
+        soaking.seed = options.seed;
+        return run_soak(soaking);
+    }
     options.form = kForms.at(form);
     const Outcome outcome = run(options);
     print(workload, options, outcome);

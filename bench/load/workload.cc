@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/hasher.h"
+#include "content.h"
 
 #include <algorithm>
 #include <atomic>
@@ -14,50 +15,10 @@
 namespace orbitalreg::load {
 namespace {
 
-constexpr std::size_t kBlockBytes = 1_MiB;
 constexpr std::uint64_t kChunkBytes = 16_MiB;  // of Form::chunks
 constexpr std::string_view kOctets = "Content-Type: application/octet-stream\r\n";
 constexpr std::uint64_t kRangeBytes = 64_KiB;
 constexpr std::string_view kManifestType = "application/vnd.oci.image.manifest.v1+json";
-
-// One random block repeated, each repetition begun with seed and number: cheap, and no two blobs
-// alike. The block is the thread's, filled once: to make a content costs nothing.
-class Content {
-public:
-    Content(std::uint64_t seed, std::uint64_t size_bytes)
-        : seed_{seed}, size_bytes_{size_bytes}, block_{block_of_thread()} {}
-
-    std::uint64_t size_bytes() const { return size_bytes_; }
-
-    // The bytes from `offset` to the end of its block.
-    ByteView piece(std::uint64_t offset) {
-        const std::uint64_t number = offset / kBlockBytes;
-        store_le(block_.data(), mix64(seed_, number));
-        store_le(block_.data() + 8, number);
-        const auto end = std::min<std::uint64_t>(size_bytes_ - number * kBlockBytes, block_.size());
-        return ByteView{block_}.first(end).subspan(offset % kBlockBytes);
-    }
-
-    std::string digest() {
-        Hasher hasher{DigestAlgorithm::sha256};
-        for (std::uint64_t at = 0; at < size_bytes_; at += kBlockBytes) {
-            hasher.update(piece(at));
-        }
-        return hasher.digest().to_string();
-    }
-
-private:
-    static std::vector<std::byte>& block_of_thread() {
-        thread_local std::vector<std::byte> block;
-        for (std::size_t i = block.size(); i < kBlockBytes; ++i)
-            block.push_back(static_cast<std::byte>(mix64(i, 0x5eed)));
-        return block;
-    }
-
-    std::uint64_t seed_;
-    std::uint64_t size_bytes_;
-    std::vector<std::byte>& block_;
-};
 
 // One client. An operation returns what went wrong, or nothing.
 class Client {

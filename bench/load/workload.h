@@ -23,6 +23,7 @@ enum class Kind {
     list_tags,  // all tags of an image, one list
     mixed,      // of ten: six manifests, one HEAD, two blobs, one small push
     get,        // GET of `target`, which is there already
+    soak,       // of soak.h, not of this file
 };
 // How a large blob is sent: POST and one PUT; POST, one streamed PATCH, PUT; POST, PATCHes of 16
 // MiB, PUT.
