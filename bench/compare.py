@@ -2,11 +2,13 @@
 """Measures orbitalreg beside its peers: in one run, on one disk, with one load generator.
 
   bench/compare.py [--rounds 5] [--only TEXT] [--peers orbitalreg,limit,nginx,docker-registry] [--result FILE]
+  bench/compare.py --variants [--rounds 5] [--only TEXT] [--result FILE]
 
 Every workload is run on each server in turn, --rounds times, who goes first changing from round to round; each server has its own
 directory and stays up for the whole run, on one core, the generator on another. Printed are the medians of the rounds and their spread, the
 server's CPU time for each operation or MB, and the median of the rounds' ratios to the reference of that row. A round that
-failed is shown as failed and not left out. Peers that are not installed are left out, and named. bench/peers/README.md says what each
+failed is shown as failed and not left out. With --variants it is orbitalreg beside itself: with `storage.io: threads`, with `storage.durability: none`, with
+TLS, each beside the plain one, which uses io_uring, syncs and speaks plain HTTP; of the workloads those that could tell. Peers that are not installed are left out, and named. bench/peers/README.md says what each
 is, and what it promises of what it acknowledges.
 """
 
@@ -67,6 +69,15 @@ def workloads(quick):
     ]
 
 
+# What a change of io, durability or transport could tell in.
+VARIANT_KINDS = ({"push-large", "put"}, {"push-small", "32"}, {"get-manifest"}, {"get-blob", "32"}, {"get-blob", "4"})
+
+
+def variant_workloads(quick):
+    chosen = [work for work in workloads(quick) if any(kind <= set(map(str, work.words)) for kind in VARIANT_KINDS)]
+    return [work._replace(who=(OURS, *peers.VARIANTS), reference=OURS) for work in chosen]
+
+
 # By how much less docker-registry does of what is counted in operations: it is slow, and a median does not need more.
 SLOW = 50
 
@@ -77,12 +88,12 @@ class Comparison:
         self.load = options.load or registry_process.find_binary("orbitalreg-load")
         if not self.load:
             registry_process.skip("no orbitalreg-load: build it")
-        wanted = options.peers.split(",") if options.peers else list(ALL)
+        wanted = options.peers.split(",") if options.peers else [OURS, *peers.VARIANTS] if options.variants else list(ALL)
         self.missing = {name: why for name in wanted if (why := peers.available(name))}
         self.names = [name for name in wanted if name not in self.missing]
         self.results = collections.defaultdict(list)  # (title, peer) -> outcome of each round
         self.pinned = (os.cpu_count() or 1) > 1 and shutil.which("taskset") and not options.no_pin
-        self.work = [work for work in workloads(options.quick) if options.only in work.title]
+        self.work = [work for work in (variant_workloads if options.variants else workloads)(options.quick) if options.only in work.title]
 
     def run(self):
         self.load_averages = [os.getloadavg()[0]]
@@ -104,7 +115,7 @@ class Comparison:
             if int(words[at]) >= 2 * SLOW:
                 words[at] = str(max(int(words[at]) // SLOW, SLOW))
         pin = ["taskset", "-c", "1"] if self.pinned else []
-        return [*pin, self.load, *words, "--server", self.peers[name].http_addr, "--name", f"bench/w{self.work.index(work)}/r{number}"]
+        return [*pin, self.load, *words, *self.peers[name].load_words, "--server", self.peers[name].http_addr, "--name", f"bench/w{self.work.index(work)}/r{number}"]
 
     def measure(self, work, name, number):
         os.sync()  # neither pays for what another left in the page cache
@@ -147,15 +158,25 @@ class Comparison:
             return "-"
         return "/".join(f"{statistics.median(outcome['latency_us'][name] for outcome in good) / 1000:.2f}" for name in ("p50", "p99"))
 
-    def ratio(self, work, field):
+    def ratio(self, work, field, name=OURS):
         pairs = [(ours[field], theirs[field]) for ours, theirs in
-                 zip(self.results[(work.title, OURS)], self.results[(work.title, work.reference)]) if not ours["failures"] and not theirs["failures"]]
+                 zip(self.results[(work.title, name)], self.results[(work.title, work.reference)]) if not ours["failures"] and not theirs["failures"]]
         ratios = [ours / theirs for ours, theirs in pairs if theirs > 0]
         if not ratios:
             return "-"
         return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
+    def variants_page(self):
+        lines = ["| workload | peer | rate; CPU | rate / plain | CPU / plain |", "|---|---|---|---|---|"]
+        for work in self.work:
+            lines += [f"| {work.title}, {work.unit}/s | {name} | {self.cell(work, name)} | {self.ratio(work, 'rate', name)} | {self.ratio(work, 'cpu_us', name)} |"
+                      for name in self.names]
+        lines += [f"| peak RSS over the whole run | {name} | {self.peaks[name] / MIB:.0f} MiB | | |" for name in self.names]
+        return "\n".join(lines)
+
     def page(self):
+        if self.options.variants:
+            return self.variants_page()
         lines = ["| workload | " + " | ".join(self.names) + " | ours, p50/p99 ms | rate, ours / reference | CPU, ours / reference | reference |",
                  "|---" * (len(self.names) + 5) + "|"]
         for work in self.work:
@@ -168,13 +189,14 @@ class Comparison:
         words = " ".join(sys.argv[1:])
         where = "each server on core 0, the generator on core 1" if self.pinned else "servers and generator share all cores"
         lines = [f"Medians of {self.options.rounds} rounds (lowest to highest), the servers taking turns, then the server's CPU time for each operation or MB. Ratios are "
-                 f"taken in each round; their median, and their range.", "", f"Machine: {report.machine()}; {where}.", "",
+                 f"taken in each round; their median, and their range.", "", f"Machine: {report.machine('HTTP or HTTPS' if self.options.variants else 'plain HTTP')}; {where}.", "",
                  f"Commit {report.commit()}. Load average before and after: {', '.join(f'{load:.1f}' for load in self.load_averages)}.", "",
                  "What each promises of what it acknowledged:", ""]
         lines += [f"- {name}: {peers.DURABILITY[name]}" for name in self.names]
+        lines += [f"- plain is orbitalreg with `storage.io: {self.options.io}`, `storage.durability: full`, HTTP"] if self.options.variants else []
         lines += [f"- {name} took no part: {why}" for name, why in self.missing.items()]
-        lines += ["", "GET follows the push of the same round. Ours writes past the page cache and reads the first GET of a blob from the disk; the others find it in memory.",
-                  "", f"Command: `bench/compare.py{' ' + words if words else ''}`; for each server in turn:", ""]
+        lines += ["", "GET follows the push of the same round. Ours writes past the page cache and reads the first GET of a blob from the disk" +
+                  ("." if self.options.variants else "; the others find it in memory."), "", f"Command: `bench/compare.py{' ' + words if words else ''}`; for each server in turn:", ""]
         lines += [f"    orbitalreg-load {' '.join(str(word) for word in work.words)}" for work in self.work]
         return "\n".join(lines)
 
@@ -186,19 +208,22 @@ def main():
     parser.add_argument("--io", choices=["auto", "uring", "threads"], default="auto")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of ours, as in the environment: ORBITALREG_LOG_LEVEL=warn")
     parser.add_argument("--peers", help=f"of {','.join(ALL)}; default: all that are installed")
+    parser.add_argument("--variants", action="store_true", help="orbitalreg beside itself, each with one thing changed")
     parser.add_argument("--only", default="", help="workloads with this in their title")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a tenth of it, to try the script")
     parser.add_argument("--no-pin", action="store_true", help="leave it to the kernel where servers and generator run")
     parser.add_argument("--result", help="write the page to this file")
     options = parser.parse_args()
+    if options.variants and options.io == "auto":
+        options.io = "uring"  # or it does not start: what threads are measured beside must be what it says
     comparison = Comparison(options)
     comparison.run()
     page = f"{comparison.page()}\n\n{comparison.describe()}\n"
     print(page)
     if options.result:
         today = datetime.date.today().isoformat()
-        pathlib.Path(options.result).write_text(f"# orbitalreg beside its peers, {today}\n\n{page}")
+        pathlib.Path(options.result).write_text(f"# orbitalreg beside {'itself' if options.variants else 'its peers'}, {today}\n\n{page}")
     return 0
 
 

@@ -17,11 +17,11 @@ def commit():
     return done.stdout.strip() or "unknown"
 
 
-def machine():
+def machine(transport="plain HTTP"):
     model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo", encoding="ascii")
                   if line.startswith("model name")), "unknown")
     stat = shutil.disk_usage(registry_process.test_directory())
     mount = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", registry_process.test_directory()],
                            capture_output=True, text=True, check=False).stdout.strip()
     return (f"{os.cpu_count()} x {model}, {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / (1 << 30):.0f} GiB RAM, "
-            f"Linux {platform.release()}, data on {mount} ({stat.total / (1 << 30):.0f} GiB), loopback, plain HTTP")
+            f"Linux {platform.release()}, data on {mount} ({stat.total / (1 << 30):.0f} GiB), loopback, {transport}")

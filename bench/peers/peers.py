@@ -14,6 +14,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/support"))
 
 import registry_process  # noqa: E402
+from certificates import Authority  # noqa: E402
 
 OURS = "orbitalreg"
 HERE = pathlib.Path(__file__).resolve().parent
@@ -23,15 +24,28 @@ DURABILITY = {
     "docker-registry": "files synced, directories not; nothing verified when it is read",
     "nginx": "nothing synced, no digest computed, nothing verified",
     "limit": "data synced, names not; digest computed, every chunk verified when it is read",
+    "orbitalreg:threads": "as orbitalreg, with `storage.io: threads`",
+    "orbitalreg:undurable": "as orbitalreg, with `storage.durability: none`: nothing synced",
+    "orbitalreg:tls": "as orbitalreg, with `http.tls` on the address asked: TLS 1.3 with AES-128-GCM, a key on P-256, one handshake a client (orbitalreg-load --tls)",
+}
+# orbitalreg with one thing changed, measured beside itself.
+VARIANTS = {
+    "orbitalreg:threads": {"ORBITALREG_STORAGE_IO": "threads"},
+    "orbitalreg:undurable": {"ORBITALREG_STORAGE_DURABILITY": "none"},
+    "orbitalreg:tls": {},
 }
 
 
 class Registry(registry_process.RegistryProcess):
     """orbitalreg, or Debian's docker-registry."""
 
-    def __init__(self, pin, **options):
+    def __init__(self, pin, tls=False, **options):
         super().__init__(**options)
         self.pin = pin
+        self.load_words = ["--tls"] if tls else []  # that orbitalreg-load takes besides
+        if tls:
+            certificate, key = Authority(self.workspace / "authority").issue("server")
+            self.environment.update(ORBITALREG_HTTP_TLS_CERTIFICATE=str(certificate), ORBITALREG_HTTP_TLS_KEY=str(key))
 
     def command(self):
         return [*self.pin, *super().command()]
@@ -42,6 +56,8 @@ class Registry(registry_process.RegistryProcess):
 
 class Program:
     """A server that is one process, or a parent and its children."""
+
+    load_words = ()
 
     def __init__(self, kind, pin):
         self.kind = kind
@@ -106,7 +122,7 @@ class Limit(Program):
 
 def available(name):
     """Why a peer cannot be started here; nothing: it can."""
-    program = {"docker-registry": "docker-registry", "nginx": "nginx"}.get(name)
+    program = {"docker-registry": "docker-registry", "nginx": "nginx", "orbitalreg:tls": "openssl"}.get(name)
     if program and not shutil.which(program):
         return f"no {program}: apt-get install {program}"
     if name == "limit" and not registry_process.find_binary("orbitalreg-limit"):
@@ -120,8 +136,10 @@ def make(name, options, pin):
         return Nginx(name, pin)
     if name == "limit":
         return Limit(name, pin)
-    return Registry(pin, kind=name, io=options.io, binary=options.binary if name == "orbitalreg" else None,
-                    environment=dict([("ORBITALREG_LOG_GATHER", "20ms"), *(each.split("=", 1) for each in options.set)]) if name == OURS else {})
+    if name != OURS and name not in VARIANTS:
+        return Registry(pin, kind=name)
+    settings = dict([("ORBITALREG_LOG_GATHER", "20ms"), *(each.split("=", 1) for each in options.set)], **VARIANTS.get(name, {}))
+    return Registry(pin, tls=name == "orbitalreg:tls", kind=OURS, io=options.io, binary=options.binary, environment=settings)
 
 
 def cpu_seconds(peer):
