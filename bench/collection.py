@@ -12,17 +12,12 @@ import argparse
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import threading
-import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/support"))
-
-import registry_process  # noqa: E402
+import loaded_server
 
 MIB = 1 << 20
-DEADLINE_S = 600
 
 
 def allocated_bytes(folder):
@@ -35,16 +30,15 @@ def bytes_written(pid):
     return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes:"))
 
 
-class Round:
+class Round(loaded_server.LoadedServer):
     """One server: filled, stormed without collection and with it, emptied."""
 
     def __init__(self, options):
-        self.options = options
-        self.server = registry_process.RegistryProcess(binary=options.binary, io=options.io, environment={
+        super().__init__(options, {
             "ORBITALREG_GC_GRACE": f"{options.grace}s", "ORBITALREG_GC_INTERVAL": "24h",
             # Each stop makes a checkpoint, so that what is on disk does not hang on when the last one was made.
             "ORBITALREG_STORAGE_CHECKPOINT_AT_STOP": "1"})
-        self.load = options.load or registry_process.find_binary("orbitalreg-load")
+        self.options = options
 
     def run(self):
         with self.server as server:
@@ -75,38 +69,6 @@ class Round:
         self.server.stop()
         self.server.start()
         return allocated_bytes(self.server.data)
-
-    def command(self, *words):
-        done = subprocess.run([self.server.binary, *words, "--json", "--server", self.server.url], capture_output=True,
-                              text=True, timeout=DEADLINE_S, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(words)} ended with {done.returncode}: {done.stderr}")
-        return json.loads(done.stdout)
-
-    def wait_due(self, count):
-        """Until the grace of so many blobs is over, as the server sees it."""
-        deadline = time.monotonic() + DEADLINE_S
-        while self.command("gc", "run", "--dry-run")["deleted"] < count:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"{count} blobs were not due within {DEADLINE_S} s")
-            self.server.pause()
-
-    def push(self, name, size, count, clients=16):
-        return subprocess.Popen([self.load, "push-small", "--size", str(size), "--count", str(count), "--clients",
-                                 str(clients), "--name", f"bench/{name}", "--server", self.server.http_addr],
-                                stdout=subprocess.PIPE, text=True)
-
-    def pull(self, count):
-        return subprocess.Popen([self.load, "get-blob", "--size", str(64 << 10), "--count", str(count), "--clients", "4",
-                                 "--name", "bench/pulled", "--server", self.server.http_addr],
-                                stdout=subprocess.PIPE, text=True)
-
-    @staticmethod
-    def finish(process):
-        outcome = json.loads(process.communicate(timeout=DEADLINE_S)[0])
-        if outcome["failures"]:
-            raise SystemExit(f"{outcome['workload']} failed: {outcome['first_failure']}")
-        return outcome
 
     def storm(self):
         running = {"PUT": self.push("live", 4096, self.options.pushes, clients=4), "GET": self.pull(self.options.pulls)}
@@ -148,9 +110,7 @@ def collection_table(rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", help="orbitalreg; default: the newest build tree's")
-    parser.add_argument("--load", help="orbitalreg-load; default: the newest build tree's")
-    parser.add_argument("--io", choices=["auto", "uring", "threads"], default="auto")
+    loaded_server.add_arguments(parser)
     parser.add_argument("--dead", type=int, default=100_000, help="blobs to be collected; one in 20 is of 128 KiB")
     parser.add_argument("--grace", type=int, default=60, help="seconds; longer than a storm takes")
     parser.add_argument("--pushes", type=int, default=50_000, help="of a storm")
