@@ -179,7 +179,7 @@ def memory_table(found, options):
 def page_of(found, options, wrong):
     words = " ".join(sys.argv[1:])
     lines = transfer_table(found, options) + [""] + memory_table(found, options)
-    lines += ["", f"{found['seconds']:.0f} s after {found['ramp_seconds']:.1f} s in which all began; failed: {found['failures']}, of these refused: {found['refusals']}. "
+    lines += ["", f"{found['seconds']:.0f} s, after {found['ramp_seconds']:.1f} s (60 at most) in which the transfers began; failed: {found['failures']}, of these refused: {found['refusals']}. "
               f"CPU: server {found['server_cpu']:.0f} s, generator {found['generator_cpu']:.0f} s, on {os.cpu_count()} cores. "
               f"The metrics did not answer {found['unanswered']} times.", "",
               f"The pulls share {options.blobs} blobs, pushed just before; every sixteenth compares each byte, of the others the kernel throws the bytes away. Pushed blobs differ in their last MiB; "
