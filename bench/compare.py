@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures orbitalreg beside its peers: in one run, on one disk, with one load generator.
 
-  bench/compare.py [--rounds 5] [--only TEXT] [--peers orbitalreg,limit,nginx,docker-registry] [--result FILE]
+  bench/compare.py [--rounds 5] [--only TEXT] [--peers orbitalreg,limit,nginx,docker-registry,distribution] [--result FILE]
   bench/compare.py --variants [--rounds 5] [--only TEXT] [--result FILE]
 
 Every workload is run on each server in turn, --rounds times, who goes first changing from round to round; each server has its own
@@ -33,7 +33,8 @@ import report  # noqa: E402
 
 MB, MIB = 1_000_000, 1 << 20
 OURS = "orbitalreg"
-ALL = (OURS, "limit", "nginx", "docker-registry")
+ALL = (OURS, "limit", "nginx", "docker-registry", "distribution")
+REGISTRIES = ("docker-registry", "distribution")  # they take part in everything
 ROUND_DEADLINE_S = 1800
 
 Work = collections.namedtuple("Work", "title unit words who reference")
@@ -78,8 +79,9 @@ def variant_workloads(quick):
     return [work._replace(who=(OURS, *peers.VARIANTS), reference=OURS) for work in chosen]
 
 
-# By how much less docker-registry does of what is counted in operations: it is slow, and a median does not need more.
-SLOW = 50
+# By how much less they do of what is counted in operations, and at least: they are slow, and a median does not need more.
+SLOW = {"docker-registry": 50, "distribution": 10}
+FEWEST = 50
 
 
 class Comparison:
@@ -100,7 +102,7 @@ class Comparison:
         with contextlib.ExitStack() as stack:
             self.peers = {name: stack.enter_context(peers.make(name, self.options, ["taskset", "-c", "0"] if self.pinned else [])) for name in self.names}
             for work in self.work:
-                takes_part = [name for name in self.names if name in work.who or name == "docker-registry"]
+                takes_part = [name for name in self.names if name in work.who or name in REGISTRIES]
                 for number in range(self.options.rounds):
                     turn = takes_part[number % len(takes_part):] + takes_part[:number % len(takes_part)]
                     for name in turn:
@@ -110,10 +112,10 @@ class Comparison:
 
     def command(self, work, name, number):
         words = [str(word) for word in work.words]
-        if name == "docker-registry":
+        if name in SLOW:
             at = words.index("--count") + 1
-            if int(words[at]) >= 2 * SLOW:
-                words[at] = str(max(int(words[at]) // SLOW, SLOW))
+            if int(words[at]) >= 2 * FEWEST:
+                words[at] = str(max(int(words[at]) // SLOW[name], FEWEST))
         pin = ["taskset", "-c", "1"] if self.pinned else []
         return [*pin, self.load, *words, *self.peers[name].load_words, "--server", self.peers[name].http_addr, "--name", f"bench/w{self.work.index(work)}/r{number}"]
 

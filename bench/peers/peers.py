@@ -13,6 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/support"))
 
+import go_tools  # noqa: E402
 import registry_process  # noqa: E402
 from certificates import Authority  # noqa: E402
 
@@ -22,6 +23,7 @@ READY_DEADLINE_S = 20
 DURABILITY = {
     "orbitalreg": "synced, and the names too, before each answer; every chunk verified when it is read",
     "docker-registry": "files synced, directories not; nothing verified when it is read",
+    "distribution": "files synced, and the directories of small ones, but not the one that a blob's bytes are moved into; nothing verified when it is read",
     "nginx": "nothing synced, no digest computed, nothing verified",
     "limit": "data synced, names not; digest computed, every chunk verified when it is read",
     "orbitalreg:threads": "as orbitalreg, with `storage.io: threads`",
@@ -114,6 +116,13 @@ class Nginx(Program):
         return ["nginx", "-c", str(path), "-p", str(self.folder)]
 
 
+class Distribution(Program):
+    def command(self):
+        path = self.folder / "distribution.yml"
+        path.write_text((HERE / "distribution.yml").read_text().format(data=self.folder / "data", port=self.port))
+        return ["env", "OTEL_TRACES_EXPORTER=none", str(go_tools.find_or_build("registry")), "serve", str(path)]
+
+
 class Limit(Program):
     def command(self):
         (self.folder / "files").mkdir()
@@ -125,6 +134,11 @@ def available(name):
     program = {"docker-registry": "docker-registry", "nginx": "nginx", "orbitalreg:tls": "openssl"}.get(name)
     if program and not shutil.which(program):
         return f"no {program}: apt-get install {program}"
+    if name == "distribution":
+        try:
+            go_tools.find_or_build("registry")
+        except go_tools.Unavailable as reason:
+            return str(reason)
     if name == "limit" and not registry_process.find_binary("orbitalreg-limit"):
         return "no orbitalreg-limit: build it"
     return ""
@@ -136,6 +150,8 @@ def make(name, options, pin):
         return Nginx(name, pin)
     if name == "limit":
         return Limit(name, pin)
+    if name == "distribution":
+        return Distribution(name, pin)
     if name != OURS and name not in VARIANTS:
         return Registry(pin, kind=name)
     settings = dict([("ORBITALREG_LOG_GATHER", "20ms"), *(each.split("=", 1) for each in options.set)], **VARIANTS.get(name, {}))

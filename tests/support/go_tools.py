@@ -21,8 +21,13 @@ PINNED = {
     "regctl": ("github.com/regclient/regclient/cmd/regctl", "v0.11.7"),
     "cosign": ("github.com/sigstore/cosign/v2/cmd/cosign", "v2.6.5"),
     "buildx": ("github.com/docker/buildx/cmd/buildx", "v0.38.2"),
+    "registry": ("github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
     "conformance": ("github.com/opencontainers/distribution-spec/conformance", "v0.0.0-20260831232431-97274622c111"),
 }
+
+
+class Unavailable(Exception):
+    """Why a program cannot be had here."""
 
 
 def folder():
@@ -42,26 +47,26 @@ def build(go, module, version, target):
         done = subprocess.run([go, "install", f"{module}@{version}"], capture_output=True, text=True, env=environment,
                               timeout=BUILD_DEADLINE_S, check=False)
     except subprocess.TimeoutExpired:
-        registry_process.skip(f"{module}@{version} was not built within {BUILD_DEADLINE_S} s")
+        raise Unavailable(f"{module}@{version} was not built within {BUILD_DEADLINE_S} s") from None
     if done.returncode != 0 or not target.exists():
-        registry_process.skip(f"{module}@{version} cannot be built here: {done.stderr.strip()[-500:]}")
+        raise Unavailable(f"{module}@{version} cannot be built here: {done.stderr.strip()[-500:]}")
 
 
 def pinned_version(name):
     return f"{name} {PINNED[name][1]}"
 
 
-def go_tool(name):
-    """The path of the program, built if it is not there yet."""
+def find_or_build(name):
+    """The path of the program, built if it is not there yet; Unavailable where it cannot be."""
     module, version = PINNED[name]
     target = folder() / version / name
     if target.exists():
         return target
     go = shutil.which("go")
     if not go:
-        registry_process.skip(f"{name} is built from Go modules, and there is no go here")
+        raise Unavailable(f"{name} is built from Go modules, and there is no go here")
     if go_version(go) < GO_MIN:
-        registry_process.skip(f"{name} needs Go {GO_MIN[0]}.{GO_MIN[1]}; here is {go_version(go)}")
+        raise Unavailable(f"{name} needs Go {GO_MIN[0]}.{GO_MIN[1]}; here is {go_version(go)}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(folder() / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -69,3 +74,11 @@ def go_tool(name):
             print(f"building {module}@{version}", flush=True)
             build(go, module, version, target)
     return target
+
+
+def go_tool(name):
+    """The same for a test, which is skipped where there is none."""
+    try:
+        return find_or_build(name)
+    except Unavailable as reason:
+        return registry_process.skip(str(reason))
