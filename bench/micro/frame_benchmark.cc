@@ -3,8 +3,11 @@
 #include "base/assert.h"
 #include "format/frame.h"
 #include "format/page_buffer.h"
+#include "format/record.h"
 
 #include <benchmark/benchmark.h>
+
+#include <vector>
 
 namespace orbitalreg::cas {
 namespace {
@@ -42,6 +45,30 @@ void BM_FrameSeal(benchmark::State& state) {
     state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(BM_FrameSeal)->Apply(frame_sizes);
+
+// One group commit: so many pushes of 4 KiB, laid behind each other and sealed.
+void BM_FrameEncode(benchmark::State& state) {
+    const AddressSeed place = seed();
+    PageBuffer frame{kFrameSizeMax};
+    const GroupRecord push{static_cast<std::uint16_t>(RecordType::blob_commit),
+                           RecordOwner::cas,
+                           BlobId{7},
+                           0,
+                           std::vector<std::byte>(120),
+                           std::vector<std::byte>(4096)};
+    for (auto _ : state) {
+        PayloadWriter writer{frame.bytes()};
+        for (std::int64_t i = 0; i < state.range(0); ++i) writer.add({&push, 1});
+        writer.finish();
+        FrameHeader header = header_of(0);
+        header.record_count = writer.record_count();
+        header.payload_bytes = writer.payload_bytes();
+        benchmark::DoNotOptimize(
+            seal_frame(header, place, kOffset, frame.bytes().first(header.size_bytes())));
+    }
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(BM_FrameEncode)->Arg(1)->Arg(32)->Arg(500);
 
 // Recovery: header decoded under its place, payload checked, chained to the next.
 void BM_FrameReplay(benchmark::State& state) {
