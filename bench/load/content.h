@@ -17,13 +17,15 @@
 namespace orbitalreg::load {
 
 inline constexpr std::size_t kBlockBytes = 1_MiB;
+inline constexpr std::size_t kMarkBytes = 16;  // seed and number, at the beginning of a block
 
 // One random block repeated, each repetition begun with seed and number: cheap, and no two blobs
-// alike. The block is the thread's, filled once: to make a content costs nothing.
+// alike. The block is the thread's, filled once and no further than its contents need: to make one
+// costs nothing, and a thousand threads do not begin by filling a thousand blocks.
 class Content {
 public:
     Content(std::uint64_t seed, std::uint64_t size_bytes)
-        : seed_{seed}, size_bytes_{size_bytes}, block_{block_of_thread()} {}
+        : seed_{seed}, size_bytes_{size_bytes}, block_{block_of_thread(size_bytes)} {}
 
     std::uint64_t size_bytes() const { return size_bytes_; }
 
@@ -45,9 +47,10 @@ public:
     }
 
 private:
-    static std::vector<std::byte>& block_of_thread() {
+    static std::vector<std::byte>& block_of_thread(std::uint64_t size_bytes) {
         thread_local std::vector<std::byte> block;
-        for (std::size_t i = block.size(); i < kBlockBytes; ++i)
+        const auto needed = std::clamp<std::uint64_t>(size_bytes, kMarkBytes, kBlockBytes);
+        for (std::size_t i = block.size(); i < needed; ++i)
             block.push_back(static_cast<std::byte>(mix64(i, 0x5eed)));
         return block;
     }

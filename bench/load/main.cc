@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <map>
 
 namespace orbitalreg::load {
@@ -110,6 +111,7 @@ int run_main(int argc, char** argv) {
     std::string form = "put";
     std::string server;
     bool tls = false;
+    std::string targets;
     app.add_option(
            "workload", workload,
            "push-large, push-small, push-image, get-manifest, head, head-blob, get-blob, ranges, "
@@ -118,7 +120,10 @@ int run_main(int argc, char** argv) {
         ->check(CLI::IsMember(kKinds));
     app.add_option("--server", server, "IPv4:port")->required();
     app.add_option("--name", options.name, "image name to work under");
-    app.add_option("--target", options.target, "get: path and query of what is asked for");
+    app.add_option("--target", options.targets, "get: path and query of what is asked for")
+        ->allow_extra_args(false);
+    app.add_option("--targets", targets, "get: a file of them, one a line; asked for in no order")
+        ->check(CLI::ExistingFile);
     app.add_option("--authorization", options.authorization,
                    "value of an Authorization header, sent with each request");
     app.add_option("--size", options.size_bytes, "bytes of a blob")
@@ -152,8 +157,10 @@ int run_main(int argc, char** argv) {
         std::fprintf(stderr, "ranges takes a --size above 0\n");
         return 3;
     }
-    if (kKinds.at(workload) == Kind::get && (options.target.empty() || options.verify)) {
-        std::fprintf(stderr, "get takes a --target, and nothing to verify it with\n");
+    std::ifstream lines{targets};
+    for (std::string line; std::getline(lines, line);) options.targets.push_back(line);
+    if (kKinds.at(workload) == Kind::get && (options.targets.empty() || options.verify)) {
+        std::fprintf(stderr, "get takes a --target or --targets, and nothing to verify it with\n");
         return 3;
     }
     options.server = {server.substr(0, colon), static_cast<std::uint16_t>(port), tls};

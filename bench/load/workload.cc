@@ -307,7 +307,8 @@ private:
             case Kind::list_tags:
                 return client.list_tags(options_.tags, i);
             case Kind::get:
-                return client.get(options_.target, {});
+                return client.get(
+                    options_.targets[mix64(options_.seed, i) % options_.targets.size()], {});
             default:
                 return client.push(content, digest);
         }

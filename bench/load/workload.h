@@ -22,7 +22,7 @@ enum class Kind {
     ranges,     // a piece at a random place of a blob
     list_tags,  // all tags of an image, one list
     mixed,      // of ten: six manifests, one HEAD, two blobs, one small push
-    get,        // GET of `target`, which is there already
+    get,        // GET of one of `targets`, anywhere in them, which are there already
     soak,       // of soak.h, not of this file
 };
 // How a large blob is sent: POST and one PUT; POST, one streamed PATCH, PUT; POST, PATCHes of 16
@@ -33,9 +33,9 @@ struct Options {
     Kind kind = Kind::push_small;
     Form form = Form::put;
     Endpoint server;
-    std::string name = "load/run";  // image name
-    std::string target;             // get: path and query
-    std::string authorization;      // sent with each request; empty: none
+    std::string name = "load/run";     // image name
+    std::vector<std::string> targets;  // get: path and query of each
+    std::string authorization;         // sent with each request; empty: none
     std::uint64_t size_bytes = 4096;
     std::uint64_t operations = 1000;  // in all, over all clients
     unsigned clients = 1;
