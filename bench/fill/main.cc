@@ -1,11 +1,15 @@
 // orbitalreg-fill makes a store of many blobs, and measures how it opens.
 //
 //   orbitalreg-fill make DIR --blobs 1000000     nine small layers, one manifest, one tag each
+//   orbitalreg-fill make DIR --blobs 200000 --layers 1 --manifests-per-image 1 --images-per-repository 1
+//                                                100,000 repositories of one image each
 //   orbitalreg-fill open DIR                     one line of JSON: time, memory
 //
-// Formats  what is written is written by the product: blobs, links and manifests as a push makes them, in groups of the
-//          same journal, each manifest with its ten blobs at once. Content is small, so that five million blobs are a few
-//          GB; an index does not know the difference.
+// Formats  what is written is written by the product: repositories, blobs, links and manifests as a push makes them, in
+//          groups of the same journal, each manifest with its blobs at once. Content is small, so that five million blobs
+//          are a few GB; an index does not know the difference.
+// Names    of the manifest N: fill/repository<N / manifests per image / images per repository>/image<N / manifests per
+//          image>, tag v<N % manifests per image>.
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,14 +38,16 @@
 namespace orbitalreg {
 namespace {
 
-constexpr std::uint64_t kLayersPerManifest = 9;  // the configuration is one of them
-constexpr std::uint64_t kManifestsPerImage = 50;
 constexpr int kWriters = 64;
+constexpr std::uint64_t kManifestsPerReport = 50'000;
 
 struct Arguments {
     std::string directory;
     std::uint64_t blobs = 1'000'000;
+    std::uint64_t layers = 9;  // of a manifest; the configuration is one of them
     std::uint64_t layer_bytes = 64;
+    std::uint64_t manifests_per_image = 50;
+    std::uint64_t images_per_repository = 20;
     std::uint64_t memory_limit_mib = 4096;
 };
 
@@ -50,19 +56,28 @@ std::vector<std::byte> bytes_of(std::string_view text) {
     return {view.begin(), view.end()};
 }
 
-// One push: the layers, the links to them, the manifest, a tag.
+engine::ImageName image_of(const Arguments& arguments, std::uint64_t number) {
+    const auto image = number / arguments.manifests_per_image;
+    return engine::ImageName::parse("fill/repository" +
+                                    std::to_string(image / arguments.images_per_repository) +
+                                    "/image" + std::to_string(image))
+        .value();
+}
+
+// One push: the repository if it is its first, the layers, the links to them, the manifest, a tag.
 class Push {
 public:
-    Push(std::uint64_t number, std::uint64_t layer_bytes)
-        : image_{engine::ImageName::parse("fill/repository" +
-                                          std::to_string(number / kManifestsPerImage / 20) +
-                                          "/image" + std::to_string(number / kManifestsPerImage))
-                     .value()} {
+    Push(const Arguments& arguments, std::uint64_t number) : image_{image_of(arguments, number)} {
+        if (number % (arguments.manifests_per_image * arguments.images_per_repository) == 0) {
+            change_.records.push_back(engine::encode(engine::RepositoryPutRecord{
+                {{std::string{image_.component(0)}, std::string{image_.component(1)}}}, {}}));
+        }
         manifest_ =
             R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json")";
-        for (std::uint64_t i = 0; i < kLayersPerManifest; ++i) add_layer(number, i, layer_bytes);
-        manifest_ += "]}";
-        add_manifest(number);
+        for (std::uint64_t i = 0; i < arguments.layers; ++i)
+            add_layer(number, i, arguments.layer_bytes);
+        manifest_ += arguments.layers > 1 ? "]}" : R"(,"layers":[]})";
+        add_manifest("v" + std::to_string(number % arguments.manifests_per_image));
     }
 
     cas::Change take() { return std::move(change_); }
@@ -83,19 +98,19 @@ private:
         change_.blobs.push_back({digest, bytes_of(content)});
         change_.keys.exclusive.push_back(cas::digest_key(digest));
     }
-    void add_manifest(std::uint64_t number) {
+    void add_manifest(const std::string& tag) {
         const auto digest = Digest::of(DigestAlgorithm::sha256, as_bytes(manifest_));
-        change_.records.push_back(engine::encode(engine::ManifestPutRecord{
-            image_,
-            digest,
-            engine::ManifestKind::oci_image,
-            manifest_.size(),
-            edges_,
-            {},
-            {},
-            {},
-            {engine::Tag::parse("v" + std::to_string(number % kManifestsPerImage)).value()},
-            {}}));
+        change_.records.push_back(
+            engine::encode(engine::ManifestPutRecord{image_,
+                                                     digest,
+                                                     engine::ManifestKind::oci_image,
+                                                     manifest_.size(),
+                                                     edges_,
+                                                     {},
+                                                     {},
+                                                     {},
+                                                     {engine::Tag::parse(tag).value()},
+                                                     {}}));
         change_.blobs.push_back({digest, bytes_of(manifest_)});
         change_.keys.exclusive.push_back(cas::digest_key(digest));
     }
@@ -118,11 +133,11 @@ struct Filling {
 Awaitable<void> write_pushes(Filling& filling) {
     while (filling.next < filling.end && !filling.error) {
         const std::uint64_t number = filling.next++;
-        if (number % 50'000 == 0) {
-            std::cerr << number * (kLayersPerManifest + 1) << " of " << filling.arguments.blobs
-                      << " blobs\n";
+        if (number % kManifestsPerReport == 0) {
+            std::cerr << number * (filling.arguments.layers + 1) << " of "
+                      << filling.arguments.blobs << " blobs\n";
         }
-        Push push{number, filling.arguments.layer_bytes};
+        Push push{filling.arguments, number};
         const auto committed = co_await filling.store.submit(push.take());
         if (!committed) filling.error = committed.error();
     }
@@ -195,7 +210,7 @@ int make(const Arguments& arguments) {
     OpenStore opened;
     if (const auto result = opened.open(arguments, false); !result) return refuse(result.error());
     Filling filling{opened.store(), arguments};
-    filling.end = arguments.blobs / (kLayersPerManifest + 1);
+    filling.end = arguments.blobs / (arguments.layers + 1);
     for (int i = 0; i < kWriters; ++i) {
         asio::co_spawn(opened.context, write_pushes(filling), asio::detached);
     }
@@ -251,6 +266,13 @@ int main(int argc, char** argv) {
         app.add_subcommand("make", "Fill a store; it is made where there is none.");
     make_command->add_option("directory", arguments.directory)->required();
     make_command->add_option("--blobs", arguments.blobs, "Blobs, manifests among them.");
+    make_command->add_option("--layers", arguments.layers, "Of a manifest, its configuration too.")
+        ->check(CLI::Range(1, 1000));
+    make_command
+        ->add_option("--manifests-per-image", arguments.manifests_per_image, "One tag each.")
+        ->check(CLI::PositiveNumber);
+    make_command->add_option("--images-per-repository", arguments.images_per_repository)
+        ->check(CLI::PositiveNumber);
     make_command->add_option("--layer-bytes", arguments.layer_bytes, "At least, of each layer.");
     auto* open_command = app.add_subcommand("open", "Open a store and say what it took.");
     open_command->add_option("directory", arguments.directory)->required();
