@@ -3,6 +3,7 @@
 
   bench/compare.py [--rounds 5] [--only TEXT] [--peers orbitalreg,limit,nginx,docker-registry,distribution] [--result FILE]
   bench/compare.py --variants [--rounds 5] [--only TEXT] [--result FILE]
+  bench/compare.py --guard | --accept      the server's CPU time against what was accepted (bench/accepted/cpu.json)
 
 Every workload is run on each server in turn, --rounds times, who goes first changing from round to round; each server has its own
 directory and stays up for the whole run, on one core, the generator on another. Printed are the medians of the rounds and their spread, the
@@ -67,6 +68,8 @@ def workloads(quick):
              ["list-tags", "--tags", 10000 // part, "--count", 5000 // part, "--clients", 8], (OURS,), "docker-registry"),
         Work(f"page of 100 of {10000 // part} tags, 8 clients", "op",
              ["list-tags", "--tags", 10000 // part, "--page", 100, "--count", 20000 // part, "--clients", 8], (OURS,), "docker-registry"),
+        Work(f"page of 100 of the catalog, {20000 // part} repositories, 1 client", "op",
+             ["catalog", "--repositories", 20000 // part, "--page", 100, "--count", 20000 // part], (OURS,), "docker-registry"),
     ]
 
 
@@ -79,9 +82,28 @@ def variant_workloads(quick):
     return [work._replace(who=(OURS, *peers.VARIANTS), reference=OURS) for work in chosen]
 
 
+# Small, and long enough for a clock of 10 ms. What "limit" takes no part in is compared with its GET of a manifest.
+CALIBRATION = "GET manifest"
+
+
+def guard_workloads():
+    both, few = (OURS, "limit"), ["--clients", 32]
+    return [
+        Work(CALIBRATION, "op", ["get-manifest", "--count", 40000, *few], both, "limit"),
+        Work("HEAD blob", "op", ["head-blob", "--count", 40000, *few], (OURS,), "limit"),
+        Work("GET 4 KiB blob", "op", ["get-blob", "--size", 4096, "--count", 40000, *few], (OURS,), "limit"),
+        Work("push 4 KiB blob", "op", ["push-small", "--size", 4096, "--count", 10000, *few], (OURS,), "limit"),
+        Work("push 64 MiB", "MB", ["push-large", "--size", 64 * MIB, "--count", 8], both, "limit"),
+        Work("GET 64 MiB", "MB", ["get-blob", "--size", 64 * MIB, "--count", 16], both, "limit"),
+    ]
+
+
 # By how much less they do of what is counted in operations, and at least: they are slow, and a median does not need more.
 SLOW = {"docker-registry": 50, "distribution": 10}
 FEWEST = 50
+# What is above the margin after three rounds gets three more, and so on.
+GUARD_ROUNDS, GUARD_ATTEMPTS = 3, 4
+SLOW_LISTS = {"--repositories": 1000, "--tags": 1000}  # what they list, which takes them minutes to fill
 
 
 class Comparison:
@@ -95,18 +117,25 @@ class Comparison:
         self.names = [name for name in wanted if name not in self.missing]
         self.results = collections.defaultdict(list)  # (title, peer) -> outcome of each round
         self.pinned = (os.cpu_count() or 1) > 1 and shutil.which("taskset") and not options.no_pin
-        self.work = [work for work in (variant_workloads if options.variants else workloads)(options.quick) if options.only in work.title]
+        chosen = guard_workloads() if options.guard or options.accept else variant_workloads(options.quick) if options.variants else workloads(options.quick)
+        self.work = [work for work in chosen if options.only in work.title]
+
+    def start(self, stack):
+        self.peers = {name: stack.enter_context(peers.make(name, self.options, ["taskset", "-c", "0"] if self.pinned else [])) for name in self.names}
+
+    def measure_all(self, rounds):
+        for work in self.work:
+            takes_part = [name for name in self.names if name in work.who or name in REGISTRIES]
+            for number in rounds:
+                turn = takes_part[number % len(takes_part):] + takes_part[:number % len(takes_part)]
+                for name in turn:
+                    self.measure(work, name, number)
 
     def run(self):
         self.load_averages = [os.getloadavg()[0]]
         with contextlib.ExitStack() as stack:
-            self.peers = {name: stack.enter_context(peers.make(name, self.options, ["taskset", "-c", "0"] if self.pinned else [])) for name in self.names}
-            for work in self.work:
-                takes_part = [name for name in self.names if name in work.who or name in REGISTRIES]
-                for number in range(self.options.rounds):
-                    turn = takes_part[number % len(takes_part):] + takes_part[:number % len(takes_part)]
-                    for name in turn:
-                        self.measure(work, name, number)
+            self.start(stack)
+            self.measure_all(range(self.options.rounds))
             self.load_averages.append(os.getloadavg()[0])
             self.peaks = {name: peers.peak_rss_bytes(peer) for name, peer in self.peers.items()}
 
@@ -116,6 +145,9 @@ class Comparison:
             at = words.index("--count") + 1
             if int(words[at]) >= 2 * FEWEST:
                 words[at] = str(max(int(words[at]) // SLOW[name], FEWEST))
+            for word, most in SLOW_LISTS.items():
+                if word in words:
+                    words[words.index(word) + 1] = str(min(int(words[words.index(word) + 1]), most))
         pin = ["taskset", "-c", "1"] if self.pinned else []
         return [*pin, self.load, *words, *self.peers[name].load_words, "--server", self.peers[name].http_addr, "--name", f"bench/w{self.work.index(work)}/r{number}"]
 
@@ -158,7 +190,8 @@ class Comparison:
         good = self.good(work, OURS)
         if not good:
             return "-"
-        return "/".join(f"{statistics.median(outcome['latency_us'][name] for outcome in good) / 1000:.2f}" for name in ("p50", "p99"))
+        which = "pull_latency_us" if "mixed" in work.words else "latency_us"  # of a mix, the pulls
+        return "/".join(f"{statistics.median(outcome[which][name] for outcome in good) / 1000:.2f}" for name in ("p50", "p99"))
 
     def ratio(self, work, field, name=OURS):
         pairs = [(ours[field], theirs[field]) for ours, theirs in
@@ -179,7 +212,7 @@ class Comparison:
     def page(self):
         if self.options.variants:
             return self.variants_page()
-        lines = ["| workload | " + " | ".join(self.names) + " | ours, p50/p99 ms | rate, ours / reference | CPU, ours / reference | reference |",
+        lines = ["| workload | " + " | ".join(self.names) + " | ours, p50/p99 ms (mixed: of pulls) | rate, ours / reference | CPU, ours / reference | reference |",
                  "|---" * (len(self.names) + 5) + "|"]
         for work in self.work:
             lines.append(f"| {work.title}, {work.unit}/s | " + " | ".join(self.cell(work, name) for name in self.names) +
@@ -197,10 +230,59 @@ class Comparison:
         lines += [f"- {name}: {peers.DURABILITY[name]}" for name in self.names]
         lines += [f"- plain is orbitalreg with `storage.io: {self.options.io}`, `storage.durability: full`, HTTP"] if self.options.variants else []
         lines += [f"- {name} took no part: {why}" for name, why in self.missing.items()]
+        if any(name in SLOW for name in self.names):
+            lines += ["", f"{', '.join(f'{name} does one in {share} of the operations' for name, share in SLOW.items() if name in self.names)}, and "
+                      f"lists {SLOW_LISTS['--tags']:,} tags and {SLOW_LISTS['--repositories']:,} repositories at most."]
         lines += ["", "GET follows the push of the same round. Ours writes past the page cache and reads the first GET of a blob from the disk" +
                   ("." if self.options.variants else "; the others find it in memory."), "", f"Command: `bench/compare.py{' ' + words if words else ''}`; for each server in turn:", ""]
         lines += [f"    orbitalreg-load {' '.join(str(word) for word in work.words)}" for work in self.work]
         return "\n".join(lines)
+
+
+class Guard:
+    """CPU time against the plain loop of the same run, the lowest of all rounds on both sides: what else a machine does can only add to it."""
+
+    def __init__(self, comparison):
+        self.comparison = comparison
+        self.path = report.ACCEPTED / "cpu.json"
+        self.accepted = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.model = report.cpu_model()
+
+    def lowest(self, title, name):
+        return min((outcome["cpu_us"] for outcome in self.comparison.results[(title, name)] if not outcome["failures"]), default=None)
+
+    def ratios(self):
+        calibration = {work.title: self.lowest(work.title, "limit") or self.lowest(CALIBRATION, "limit") for work in self.comparison.work}
+        return {title: round(self.lowest(title, OURS) / each, 3) for title, each in calibration.items() if self.lowest(title, OURS) and each}
+
+    def over(self):
+        ratios = self.ratios()
+        missing = [work.title for work in self.comparison.work if work.title not in ratios]
+        return missing + [title for title, ratio in ratios.items() if ratio > self.accepted[self.model].get(title, 0) * (1 + report.GUARD_MARGIN)]
+
+    def measure(self, enough):
+        with contextlib.ExitStack() as stack:
+            self.comparison.start(stack)
+            for attempt in range(GUARD_ATTEMPTS):
+                self.comparison.measure_all(range(attempt * GUARD_ROUNDS, (attempt + 1) * GUARD_ROUNDS))
+                if enough():
+                    return
+
+    def accept(self):
+        self.measure(lambda: False)
+        report.write_accepted(self.path, self.accepted | {self.model: self.ratios()})
+        return 0
+
+    def run(self):
+        if self.model not in self.accepted:
+            print(f"no CPU time is accepted for this kind of machine ({self.model}): nothing to compare with. bench/compare.py --accept")
+            return 0
+        self.measure(lambda: not self.over())
+        for title, ratio in self.ratios().items():
+            print(f"{title}: {ratio:.2f} of the plain loop's CPU time, accepted {self.accepted[self.model].get(title, 0):.2f}")
+        for title in self.over():
+            print(f"GUARD: {title} takes over {report.GUARD_MARGIN:.0%} more CPU time than was accepted, or failed")
+        return 1 if self.over() else 0
 
 
 def main():
@@ -211,6 +293,9 @@ def main():
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of ours, as in the environment: ORBITALREG_LOG_LEVEL=warn")
     parser.add_argument("--peers", help=f"of {','.join(ALL)}; default: all that are installed")
     parser.add_argument("--variants", action="store_true", help="orbitalreg beside itself, each with one thing changed")
+    guard = parser.add_mutually_exclusive_group()
+    guard.add_argument("--guard", action="store_true", help="exit with 1 where the server's CPU time has grown by more than a tenth since it was accepted")
+    guard.add_argument("--accept", action="store_true", help="accept today's for this kind of machine")
     parser.add_argument("--only", default="", help="workloads with this in their title")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a tenth of it, to try the script")
@@ -219,6 +304,10 @@ def main():
     options = parser.parse_args()
     if options.variants and options.io == "auto":
         options.io = "uring"  # or it does not start: what threads are measured beside must be what it says
+    if options.guard or options.accept:
+        options.peers = f"{OURS},limit"
+        guard = Guard(Comparison(options))
+        return guard.accept() if options.accept else guard.run()
     comparison = Comparison(options)
     comparison.run()
     page = f"{comparison.page()}\n\n{comparison.describe()}\n"

@@ -2,6 +2,7 @@
 """What one request costs the server: instructions and allocations (valgrind's callgrind), system calls (strace -c).
 
   bench/request_cost.py [--requests 1000] [--calls DIRECTORY] [--work LABEL]
+  bench/request_cost.py --guard | --accept      instructions and allocations against what was accepted (bench/accepted/request_cost.json)
 
 Each count is the difference of two loads of one connection, the second with --requests more, so that what is pushed first, and what
 the server does by itself, cancels out. --calls leaves callgrind's files there, for callgrind_annotate. Needs valgrind and strace.
@@ -22,6 +23,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/support"))
 
 import registry_process  # noqa: E402
+import report  # noqa: E402
 
 FEW = 100
 AS_SHIPPED = {"ORBITALREG_LOG_GATHER": "20ms"}
@@ -101,12 +103,26 @@ def count_calls(load, server, words, requests, name):
     return read_strace(tracer.communicate(timeout=60)[1])
 
 
+def guard_against(accepted, counted):
+    failed = 0
+    for label, row in counted.items():
+        for name, count in row.items():
+            limit = accepted[label][name] * (1 + report.GUARD_MARGIN)
+            if count > limit:
+                print(f"GUARD: {label}: {count:,.0f} {name}, accepted are {accepted[label][name]:,.0f}")
+                failed = 1
+    return failed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--binary", help="orbitalreg; default: the newest build tree's")
     parser.add_argument("--calls", help="leave callgrind's files there")
     parser.add_argument("--work", action="append", choices=WORKLOADS, help="only this; may be given more than once")
+    guard = parser.add_mutually_exclusive_group()
+    guard.add_argument("--guard", action="store_true", help="exit with 1 where one has grown by more than a tenth since it was accepted")
+    guard.add_argument("--accept", action="store_true", help="accept today's")
     options = parser.parse_args()
     for program in ("valgrind", "strace"):
         if not shutil.which(program):
@@ -139,7 +155,13 @@ def main():
         print(f"| {label} | {row['instructions']:,.0f} | {row['allocations']:.1f} | {sum(row['calls'].values()):.2f} | {which} |")
     if not options.calls:
         shutil.rmtree(folder)
-    return 0
+    counted = {label: {name: round(row[name], 1) for name in ("instructions", "allocations")} for label, row in rows.items()}
+    path = report.ACCEPTED / "request_cost.json"
+    if options.accept:
+        report.write_accepted(path, counted)
+    if not options.guard:
+        return 0
+    return guard_against(json.loads(path.read_text()), counted)
 
 
 if __name__ == "__main__":

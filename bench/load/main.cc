@@ -24,6 +24,7 @@ const std::map<std::string, Kind> kKinds = {{"push-large", Kind::push_large},
                                             {"get-blob", Kind::get_blob},
                                             {"ranges", Kind::ranges},
                                             {"list-tags", Kind::list_tags},
+                                            {"catalog", Kind::catalog},
                                             {"mixed", Kind::mixed},
                                             {"get", Kind::get},
                                             {"soak", Kind::soak}};
@@ -43,7 +44,7 @@ void print(const std::string& workload, const Options& options, const Outcome& o
         "llu,"
         "\"first_failure\":\"%s\",\"seconds\":%.6f,\"operations_per_second\":%.2f,"
         "\"mib_per_second\":%.2f,\"latency_us\":{\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,"
-        "\"p999\":%llu,\"max\":%llu}}\n",
+        "\"p999\":%llu,\"max\":%llu},\"pull_latency_us\":{\"p50\":%llu,\"p99\":%llu}}\n",
         workload.c_str(), options.clients, static_cast<unsigned long long>(options.size_bytes),
         static_cast<unsigned long long>(outcome.operations),
         static_cast<unsigned long long>(outcome.failures), outcome.first_failure.c_str(), seconds,
@@ -53,7 +54,9 @@ void print(const std::string& workload, const Options& options, const Outcome& o
         static_cast<unsigned long long>(percentile(sorted, 0.9)),
         static_cast<unsigned long long>(percentile(sorted, 0.99)),
         static_cast<unsigned long long>(percentile(sorted, 0.999)),
-        static_cast<unsigned long long>(percentile(sorted, 1.0)));
+        static_cast<unsigned long long>(percentile(sorted, 1.0)),
+        static_cast<unsigned long long>(percentile(outcome.pull_latencies_us, 0.5)),
+        static_cast<unsigned long long>(percentile(outcome.pull_latencies_us, 0.99)));
 }
 
 void print(const char* name, const SoakFigures& figures) {
@@ -102,6 +105,19 @@ void add_soak_options(CLI::App& app, SoakOptions& options) {
         ->check(CLI::Range(1, 1000));
 }
 
+void add_read_options(CLI::App& app, Options& options) {
+    app.add_option("--target", options.targets, "get: path and query of what is asked for")
+        ->allow_extra_args(false);
+    app.add_option("--tags", options.tags, "list-tags: tags of the image")
+        ->check(CLI::Range(1, 1000000));
+    app.add_option("--repositories", options.repositories, "catalog: so many are there")
+        ->check(CLI::Range(2, 1000000));
+    app.add_option("--page", options.page,
+                   "list-tags, catalog: ask for pages of so many, anywhere");
+    app.add_flag("--aligned", options.aligned, "ranges: at multiples of 64 KiB");
+    app.add_flag("--verify", options.verify, "hash, compare or count what is read");
+}
+
 int run_main(int argc, char** argv) {
     CLI::App app{"Puts one workload on a container registry and prints one line of JSON."};
     Options options;
@@ -115,13 +131,11 @@ int run_main(int argc, char** argv) {
     app.add_option(
            "workload", workload,
            "push-large, push-small, push-image, get-manifest, head, head-blob, get-blob, ranges, "
-           "list-tags, mixed, get, soak")
+           "list-tags, catalog, mixed, get, soak")
         ->required()
         ->check(CLI::IsMember(kKinds));
     app.add_option("--server", server, "IPv4:port")->required();
     app.add_option("--name", options.name, "image name to work under");
-    app.add_option("--target", options.targets, "get: path and query of what is asked for")
-        ->allow_extra_args(false);
     app.add_option("--targets", targets, "get: a file of them, one a line; asked for in no order")
         ->check(CLI::ExistingFile);
     app.add_option("--authorization", options.authorization,
@@ -131,20 +145,16 @@ int run_main(int argc, char** argv) {
     app.add_option("--count", options.operations, "operations in all");
     app.add_option("--clients", options.clients, "connections, a thread each")
         ->check(CLI::Range(1, 1024));
-    app.add_option("--tags", options.tags, "list-tags: tags of the image")
-        ->check(CLI::Range(1, 1000000));
     app.add_option("--layers", options.layers, "push-image: layers of an image")
         ->check(CLI::Range(1, 1000));
     app.add_option("--form", form, "push-large: put, stream or chunks")
         ->check(CLI::IsMember(kForms));
     app.add_option("--seed", options.seed, "names the contents; default: the time");
-    app.add_option("--page", options.page, "list-tags: ask for pages of so many, anywhere");
-    app.add_flag("--aligned", options.aligned, "ranges: at multiples of 64 KiB");
     app.add_flag("--announce", options.announce,
                  "print an empty line when what is needed first is there");
     app.add_flag("--tls", tls, "speak TLS, verifying nothing");
+    add_read_options(app, options);
     add_soak_options(app, soaking);
-    app.add_flag("--verify", options.verify, "hash, compare or count what is read");
     CLI11_PARSE(app, argc, argv);
 
     const auto colon = server.rfind(':');

@@ -113,6 +113,48 @@ public:
         return "";
     }
 
+    static std::string repository(std::uint64_t number) {
+        const auto digits = std::to_string(number);
+        return "catalog/r" + std::string(8 - std::min<std::size_t>(digits.size(), 8), '0') + digits;
+    }
+
+    // An index of nothing in each repository, unless a run before this one has left them there.
+    std::string fill_catalog(std::uint64_t repositories) {
+        constexpr std::string_view kIndexType = "application/vnd.oci.image.index.v1+json";
+        const auto body = R"({"schemaVersion":2,"mediaType":")" + std::string{kIndexType} +
+                          R"(","manifests":[]})";
+        const auto target_of = [](std::uint64_t number) {
+            return "/v2/" + repository(number) + "/manifests/latest";
+        };
+        const std::string accept = "Accept: " + std::string{kIndexType} + "\r\n";
+        const std::string type = "Content-Type: " + std::string{kIndexType} + "\r\n";
+        const auto last_target = target_of(repositories - 1);
+        const Answer last =
+            connection_.ask({.method = "HEAD", .target = last_target, .extra_headers = accept});
+        for (std::uint64_t i = 0; i < repositories && last.status != 200; ++i) {
+            const auto target = target_of(i);
+            const Request put{.method = "PUT",
+                              .target = target,
+                              .extra_headers = type,
+                              .body_size_bytes = body.size()};
+            const Answer done = connection_.ask(
+                put, [&](std::uint64_t offset) { return as_bytes(body).subspan(offset); });
+            if (done.status != 201) return "PUT index: " + std::to_string(done.status);
+        }
+        return "";
+    }
+
+    std::string list_catalog(std::uint64_t repositories, std::uint64_t number) {
+        const auto page = std::max<std::uint64_t>(options_.page, 1);
+        const auto last = repository(mix64(options_.seed, number) %
+                                     (repositories - std::min(page, repositories - 1)));
+        const Answer got =
+            connection_.ask({.method = "GET",
+                             .target = "/v2/_catalog?n=" + std::to_string(page) + "&last=" + last});
+        payload_bytes_ += got.body_size_bytes;
+        return got.status == 200 ? "" : "GET catalog: " + std::to_string(got.status);
+    }
+
     // Layers, config and manifest under a tag of its own.
     std::string push_image(std::uint64_t number) {
         std::string layers;
@@ -238,6 +280,7 @@ bool reads_manifest(Kind kind) {
 Prepared prepare(const Options& options) {
     Client client{options, 0};
     Prepared prepared;
+    if (options.kind == Kind::catalog) prepared.failure = client.fill_catalog(options.repositories);
     if (reads_manifest(options.kind)) prepared = prepare_manifest(options, client);
     if (!prepared.failure.empty() || !reads_blob(options.kind)) return prepared;
     Content content{mix64(options.seed, 0), options.size_bytes};
@@ -262,6 +305,7 @@ public:
         }
         for (auto& thread : threads) thread.join();
         std::sort(outcome_.latencies_us.begin(), outcome_.latencies_us.end());
+        std::sort(outcome_.pull_latencies_us.begin(), outcome_.pull_latencies_us.end());
         if (last_us_ > first_us_)
             outcome_.seconds = static_cast<double>(last_us_ - first_us_) / 1e6;
         return std::move(outcome_);
@@ -306,6 +350,8 @@ private:
                 return client.get_range(prepared_.blob.path, content, place_of(i, content));
             case Kind::list_tags:
                 return client.list_tags(options_.tags, i);
+            case Kind::catalog:
+                return client.list_catalog(options_.repositories, i);
             case Kind::get:
                 return client.get(
                     options_.targets[mix64(options_.seed, i) % options_.targets.size()], {});
@@ -317,6 +363,7 @@ private:
     void work(unsigned number) {
         Client client{options_, number};
         std::vector<std::uint64_t> latencies;
+        std::vector<std::uint64_t> pull_latencies;
         std::string failure;
         std::uint64_t failures = 0;
         std::uint64_t first = ~std::uint64_t{0};
@@ -334,6 +381,7 @@ private:
             const std::string error = operate(client, kind, i, pushes ? pushed : read, digest);
             const std::uint64_t end = now_us();
             latencies.push_back(end - begin);
+            if (options_.kind == Kind::mixed && !pushes) pull_latencies.push_back(end - begin);
             first = std::min(first, begin);
             last = std::max(last, end);
             if (!error.empty()) {
@@ -348,6 +396,8 @@ private:
         if (outcome_.first_failure.empty()) outcome_.first_failure = failure;
         outcome_.latencies_us.insert(outcome_.latencies_us.end(), latencies.begin(),
                                      latencies.end());
+        outcome_.pull_latencies_us.insert(outcome_.pull_latencies_us.end(), pull_latencies.begin(),
+                                          pull_latencies.end());
         first_us_ = std::min(first_us_, first);
         last_us_ = std::max(last_us_, last);
     }

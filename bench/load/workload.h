@@ -21,6 +21,7 @@ enum class Kind {
     get_blob,
     ranges,     // a piece at a random place of a blob
     list_tags,  // all tags of an image, one list
+    catalog,    // a page of the catalog, anywhere in it
     mixed,      // of ten: six manifests, one HEAD, two blobs, one small push
     get,        // GET of one of `targets`, anywhere in them, which are there already
     soak,       // of soak.h, not of this file
@@ -39,13 +40,14 @@ struct Options {
     std::uint64_t size_bytes = 4096;
     std::uint64_t operations = 1000;  // in all, over all clients
     unsigned clients = 1;
-    std::uint64_t tags = 10000;  // list_tags: of the image
-    unsigned layers = 3;         // push_image: of each image, of size_bytes each
-    std::uint64_t page = 0;      // list_tags: so many of them, from anywhere; 0: all
-    bool aligned = false;        // ranges: at multiples of their size
-    bool announce = false;       // print an empty line when the clock starts
-    bool verify = false;         // hash, compare or count what arrives
-    std::uint64_t seed = 0;      // contents differ between seeds
+    std::uint64_t tags = 10000;          // list_tags: of the image
+    std::uint64_t repositories = 20000;  // catalog: so many are there
+    unsigned layers = 3;                 // push_image: of each image, of size_bytes each
+    std::uint64_t page = 0;  // list_tags, catalog: so many of them, from anywhere; 0: all
+    bool aligned = false;    // ranges: at multiples of their size
+    bool announce = false;   // print an empty line when the clock starts
+    bool verify = false;     // hash, compare or count what arrives
+    std::uint64_t seed = 0;  // contents differ between seeds
 };
 
 struct Outcome {
@@ -53,7 +55,8 @@ struct Outcome {
     std::uint64_t failures = 0;
     std::uint64_t bytes = 0;  // of payload
     double seconds = 0;
-    std::vector<std::uint64_t> latencies_us;  // sorted, one an operation
+    std::vector<std::uint64_t> latencies_us;       // sorted, one an operation
+    std::vector<std::uint64_t> pull_latencies_us;  // of a mix: of those that push nothing
     std::string first_failure;
 };
 

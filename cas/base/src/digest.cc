@@ -5,6 +5,7 @@
 #include "base/hasher.h"
 
 #include <algorithm>
+#include <array>
 
 namespace orbitalreg {
 namespace {
@@ -34,11 +35,19 @@ bool encoded_well_formed(std::string_view text) noexcept {
     });
 }
 
-int hex_value(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
+constexpr std::uint8_t kNoDigit = 0xff;
+
+// The value of each hexadecimal digit, lower case only.
+consteval std::array<std::uint8_t, 256> hex_values() {
+    std::array<std::uint8_t, 256> values{};
+    values.fill(kNoDigit);
+    for (std::uint8_t i = 0; i < 16; ++i)
+        values[static_cast<std::size_t>("0123456789abcdef"[i])] = i;
+    return values;
 }
+constexpr auto kHexValues = hex_values();
+
+unsigned hex_value(char c) noexcept { return kHexValues[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 
@@ -62,17 +71,22 @@ Result<Digest> Digest::parse(std::string_view text) noexcept {
     if (colon == std::string_view::npos) return fail(BaseErrc::digest_malformed);
     const std::string_view name = text.substr(0, colon);
     const std::string_view encoded = text.substr(colon + 1);
-    if (!algorithm_well_formed(name) || !encoded_well_formed(encoded))
-        return fail(BaseErrc::digest_malformed);
-    ORB_TRY(const DigestAlgorithm algorithm, parse_digest_algorithm(name));
+    const auto known = parse_digest_algorithm(name);
+    if (!known) {
+        const bool well_formed = algorithm_well_formed(name) && encoded_well_formed(encoded);
+        return fail(well_formed ? BaseErrc::digest_unsupported : BaseErrc::digest_malformed);
+    }
+    const DigestAlgorithm algorithm = known.value();
     if (encoded.size() != 2 * digest_size_bytes(algorithm)) return fail(BaseErrc::digest_malformed);
     std::array<std::byte, 64> hash{};
+    unsigned strange = 0;
     for (std::size_t i = 0; i < encoded.size() / 2; ++i) {
-        const int high = hex_value(encoded[2 * i]);
-        const int low = hex_value(encoded[2 * i + 1]);
-        if (high < 0 || low < 0) return fail(BaseErrc::digest_malformed);
-        hash[i] = static_cast<std::byte>(high * 16 + low);
+        const unsigned high = hex_value(encoded[2 * i]);
+        const unsigned low = hex_value(encoded[2 * i + 1]);
+        strange |= high | low;
+        hash[i] = static_cast<std::byte>(high << 4 | low);
     }
+    if (strange > 15) return fail(BaseErrc::digest_malformed);
     return Digest{algorithm, {hash.data(), digest_size_bytes(algorithm)}};
 }
 

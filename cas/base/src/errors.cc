@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -25,6 +26,16 @@ public:
     }
 };
 
+// The two hexadecimal digits of each byte.
+consteval std::array<std::array<char, 2>, 256> hex_pairs() {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (std::size_t byte = 0; byte < 256; ++byte)
+        pairs[byte] = {kDigits[byte >> 4], kDigits[byte & 15]};
+    return pairs;
+}
+constexpr auto kHexPairs = hex_pairs();
+
 }  // namespace
 
 const boost::system::error_category& base_category() noexcept {
@@ -40,27 +51,21 @@ bool all_zero(ByteView bytes) noexcept {
 }
 
 std::size_t printable_prefix(std::string_view text) noexcept {
-    // Eight at a time: the top bit of a byte of `strange` is set where one is below 0x20 or above 0x7e.
-    constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
-    constexpr std::uint64_t kTops = 0x80 * kOnes;
     std::size_t at = 0;
     for (; at + 8 <= text.size(); at += 8) {
-        const auto eight = load_le<std::uint64_t>(as_bytes(text).data() + at);
-        const auto strange = ((eight - 0x20 * kOnes) | (eight + kOnes) | eight) & kTops;
-        if (strange != 0) break;
+        if (!printable_eight(load_le<std::uint64_t>(as_bytes(text).data() + at))) break;
     }
     while (at < text.size() && text[at] >= 0x20 && text[at] < 0x7f) ++at;
     return at;
 }
 
 void append_hex(std::string& text, ByteView bytes) {
-    static constexpr char kDigits[] = "0123456789abcdef";
     const auto begin = text.size();
     text.resize(begin + bytes.size() * 2);
     char* to = text.data() + begin;
     for (const std::byte b : bytes) {
-        *to++ = kDigits[std::to_integer<unsigned>(b) >> 4];
-        *to++ = kDigits[std::to_integer<unsigned>(b) & 15];
+        std::memcpy(to, kHexPairs[std::to_integer<std::size_t>(b)].data(), 2);
+        to += 2;
     }
 }
 

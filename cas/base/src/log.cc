@@ -12,6 +12,7 @@
 #include <mutex>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace orbitalreg {
 namespace {
@@ -22,92 +23,147 @@ constexpr std::size_t kGatheredMax = std::size_t{256} * 1024;
 constexpr std::array<std::string_view, 4> kLevelNames{"debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 4> kLevelColumns{"debug", "info ", "warn ", "error"};
 
-template <class Number>
-void append_number(std::string& out, Number number) {
-    std::array<char, 24> digits;
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-    out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
+// A line is put together in room that was made for all of it; `to` is where it goes on.
+
+void put(char*& to, std::string_view text) noexcept {
+    to = std::copy(text.begin(), text.end(), to);
 }
 
-void append_padded(std::string& out, long number, std::size_t width) {
-    std::array<char, 24> digits;
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-    const auto size = static_cast<std::size_t>(end - digits.data());
-    if (size < width) out.append(width - size, '0');
-    out.append(digits.data(), size);
+constexpr std::size_t kNumberMax = 24;
+
+template <class Number>
+void put_number(char*& to, Number number) noexcept {
+    to = std::to_chars(to, to + kNumberMax, number).ptr;
 }
+
+void put_padded(char*& to, std::uint64_t number, std::size_t width) noexcept {
+    for (char* digit = to + width; digit != to; number /= 10)
+        *--digit = static_cast<char>('0' + number % 10);
+    to += width;
+}
+
+// Three digits behind the point.
+constexpr std::size_t kDoubleMax = 330;
+
+void put_double(char*& to, double number) noexcept {
+    constexpr double kExactMax = 1e12;
+    if (!(number >= 0 && number < kExactMax)) {
+        to = std::to_chars(to, to + kDoubleMax, number, std::chars_format::fixed, 3).ptr;
+        return;
+    }
+    const auto thousandths = static_cast<std::uint64_t>(number * 1000 + 0.5);
+    put_number(to, thousandths / 1000);
+    *to++ = '.';
+    put_padded(to, thousandths % 1000, 3);
+}
+
+constexpr std::string_view kTimestampForm = "2026-12-01T10:20:30.123456Z";
 
 // `2026-12-01T10:20:30`, made once a second.
-const std::string& text_of_second(std::time_t second) {
+std::string_view text_of_second(std::time_t second) noexcept {
     thread_local std::time_t made_for = -1;
-    thread_local std::string text;
-    if (second == made_for) return text;
-    std::tm parts{};
-    ::gmtime_r(&second, &parts);
-    text.clear();
-    append_padded(text, parts.tm_year + 1900, 4);
-    for (const auto& [before, number] :
-         {std::pair{'-', parts.tm_mon + 1}, std::pair{'-', parts.tm_mday},
-          std::pair{'T', parts.tm_hour}, std::pair{':', parts.tm_min},
-          std::pair{':', parts.tm_sec}}) {
-        text += before;
-        append_padded(text, number, 2);
+    thread_local std::array<char, kTimestampForm.find('.')> text;
+    if (second != made_for) {
+        std::tm parts{};
+        ::gmtime_r(&second, &parts);
+        char* to = text.data();
+        put_padded(to, static_cast<std::uint64_t>(parts.tm_year) + 1900, 4);
+        for (const auto& [before, number] :
+             {std::pair{'-', parts.tm_mon + 1}, std::pair{'-', parts.tm_mday},
+              std::pair{'T', parts.tm_hour}, std::pair{':', parts.tm_min},
+              std::pair{':', parts.tm_sec}}) {
+            *to++ = before;
+            put_padded(to, static_cast<std::uint64_t>(number), 2);
+        }
+        made_for = second;
     }
-    made_for = second;
-    return text;
+    return {text.data(), text.size()};
 }
 
-void append_timestamp(std::string& out) {
+void put_timestamp(char*& to) noexcept {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    out += text_of_second(now.tv_sec);
-    out += '.';
-    append_padded(out, now.tv_nsec / 1000, 6);
-    out += 'Z';
+    put(to, text_of_second(now.tv_sec));
+    *to++ = '.';
+    put_padded(to, static_cast<std::uint64_t>(now.tv_nsec) / 1000, 6);
+    *to++ = 'Z';
 }
 
-void append_escaped(std::string& out, std::string_view text, std::size_t size_max) {
+bool is_plain(char c) noexcept { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
+// Whether eight characters can stand in a JSON string as they are.
+bool plain_eight(std::uint64_t eight) noexcept {
+    constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
+    const auto quotes = eight ^ ('"' * kOnes);
+    const auto backslashes = eight ^ ('\\' * kOnes);
+    // The top bit of a byte is set where one of the two is zero.
+    const auto strange = (quotes - kOnes) | (backslashes - kOnes);
+    return printable_eight(eight) && (strange & (0x80 * kOnes)) == 0;
+}
+
+std::size_t plain_prefix(std::string_view text) noexcept {
+    std::size_t at = 0;
+    for (; at + 8 <= text.size(); at += 8) {
+        if (!plain_eight(load_le<std::uint64_t>(as_bytes(text).data() + at))) break;
+    }
+    while (at < text.size() && is_plain(text[at])) ++at;
+    return at;
+}
+
+constexpr std::size_t kEscapedMax = 6;  // of one character
+
+void put_escaped(char*& to, std::string_view text, std::size_t size_max) noexcept {
     constexpr std::string_view kDigits = "0123456789abcdef";
     text = text.substr(0, size_max);
-    while (!text.empty()) {
-        const auto printable = text.substr(0, printable_prefix(text));
-        const auto plain = std::min({printable.find('"'), printable.find('\\'), printable.size()});
-        out.append(printable.substr(0, plain));
+    for (;;) {
+        const auto plain = plain_prefix(text);
+        put(to, text.substr(0, plain));
         text.remove_prefix(plain);
         if (text.empty()) return;
         const auto byte = static_cast<unsigned char>(text.front());
         if (byte == '"' || byte == '\\') {
-            out += '\\';
-            out += text.front();
+            *to++ = '\\';
+            *to++ = text.front();
         } else {
-            out += "\\u00";
-            out += kDigits[byte >> 4];
-            out += kDigits[byte & 15];
+            put(to, "\\u00");
+            *to++ = kDigits[byte >> 4];
+            *to++ = kDigits[byte & 15];
         }
         text.remove_prefix(1);
     }
 }
 
-void append_value(std::string& line, const LogField& field) {
+void put_value(char*& to, const LogField& field) noexcept {
     struct Visitor {
-        std::string& out;
-        void operator()(std::string_view text) const {
-            out += '"';
-            append_escaped(out, text, kFieldSizeMax);
-            out += '"';
+        char*& to;
+        void operator()(std::string_view text) const noexcept {
+            *to++ = '"';
+            put_escaped(to, text, kFieldSizeMax);
+            *to++ = '"';
         }
-        void operator()(std::int64_t number) const { append_number(out, number); }
-        void operator()(std::uint64_t number) const { append_number(out, number); }
-        void operator()(double number) const {
-            std::array<char, 400> digits;
-            const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number,
-                                           std::chars_format::fixed, 3)
-                                 .ptr;
-            out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
-        }
-        void operator()(bool flag) const { out += flag ? "true" : "false"; }
+        void operator()(std::int64_t number) const noexcept { put_number(to, number); }
+        void operator()(std::uint64_t number) const noexcept { put_number(to, number); }
+        void operator()(double number) const noexcept { put_double(to, number); }
+        void operator()(bool flag) const noexcept { put(to, flag ? "true" : "false"); }
     };
-    std::visit(Visitor{line}, field.value);
+    std::visit(Visitor{to}, field.value);
+}
+
+std::size_t escaped_max(std::string_view text) noexcept {
+    return kEscapedMax * std::min(text.size(), kFieldSizeMax);
+}
+
+// No line is longer than this.
+std::size_t size_max(std::string_view message, std::initializer_list<LogField> fields) noexcept {
+    constexpr std::size_t kFrame = 128;      // time, level, braces
+    constexpr std::size_t kFieldFrame = 16;  // comma, quotes, colon
+    std::size_t size = kFrame + escaped_max(message);
+    for (const LogField& field : fields) {
+        const auto* text = std::get_if<std::string_view>(&field.value);
+        size += kFieldFrame + field.key.size() +
+                (text != nullptr ? escaped_max(*text) : std::max(kNumberMax, kDoubleMax));
+    }
+    return size;
 }
 
 // What cannot be written is lost: there is nobody to tell.
@@ -197,42 +253,51 @@ public:
     void write(LogLevel level, std::string_view message,
                std::initializer_list<LogField> fields) noexcept override {
         if (!enabled(level)) return;
-        thread_local std::string line;
-        line.clear();
+        thread_local std::vector<char> room;
+        room.resize(std::max(room.size(), size_max(message, fields)));
+        char* to = room.data();
         if (format_ == LogFormat::json) {
-            make_json(line, level, message, fields);
+            put_json(to, level, message, fields);
         } else {
-            make_text(line, level, message, fields);
+            put_text(to, level, message, fields);
         }
-        line += '\n';
-        writer_.append(line, level >= LogLevel::warn);
+        *to++ = '\n';
+        writer_.append({room.data(), static_cast<std::size_t>(to - room.data())},
+                       level >= LogLevel::warn);
     }
 
     void gather(std::chrono::milliseconds gathered_for) override { writer_.begin(gathered_for); }
 
 private:
-    static void make_json(std::string& line, LogLevel level, std::string_view message,
-                          std::initializer_list<LogField> fields) {
-        line += R"({"time":")";
-        append_timestamp(line);
-        line.append(R"(","level":")").append(kLevelNames[static_cast<std::size_t>(level)]);
-        line += R"(","msg":")";
-        append_escaped(line, message, kFieldSizeMax);
-        line += '"';
+    static void put_json(char*& to, LogLevel level, std::string_view message,
+                         std::initializer_list<LogField> fields) noexcept {
+        put(to, R"({"time":")");
+        put_timestamp(to);
+        put(to, R"(","level":")");
+        put(to, kLevelNames[static_cast<std::size_t>(level)]);
+        put(to, R"(","msg":")");
+        put_escaped(to, message, kFieldSizeMax);
+        *to++ = '"';
         for (const LogField& field : fields) {
-            line.append(",\"").append(field.key).append("\":");
-            append_value(line, field);
+            put(to, ",\"");
+            put(to, field.key);
+            put(to, "\":");
+            put_value(to, field);
         }
-        line += '}';
+        *to++ = '}';
     }
-    static void make_text(std::string& line, LogLevel level, std::string_view message,
-                          std::initializer_list<LogField> fields) {
-        append_timestamp(line);
-        line.append(" ").append(kLevelColumns[static_cast<std::size_t>(level)]).append(" ");
-        append_escaped(line, message, kFieldSizeMax);
+    static void put_text(char*& to, LogLevel level, std::string_view message,
+                         std::initializer_list<LogField> fields) noexcept {
+        put_timestamp(to);
+        *to++ = ' ';
+        put(to, kLevelColumns[static_cast<std::size_t>(level)]);
+        *to++ = ' ';
+        put_escaped(to, message, kFieldSizeMax);
         for (const LogField& field : fields) {
-            line.append(" ").append(field.key).append("=");
-            append_value(line, field);
+            *to++ = ' ';
+            put(to, field.key);
+            *to++ = '=';
+            put_value(to, field);
         }
     }
 
@@ -259,9 +324,10 @@ Log& null_log() noexcept {
 }
 
 std::string escape_json(std::string_view text, std::size_t size_max) {
-    std::string out;
-    out.reserve(std::min(text.size(), size_max) + 2);
-    append_escaped(out, text, size_max);
+    std::string out(kEscapedMax * std::min(text.size(), size_max), '\0');
+    char* to = out.data();
+    put_escaped(to, text, size_max);
+    out.resize(static_cast<std::size_t>(to - out.data()));
     return out;
 }
 

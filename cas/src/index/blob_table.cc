@@ -4,6 +4,7 @@
 #include "base/checksum.h"
 
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
@@ -49,8 +50,8 @@ struct BlobTable::Shard {
         const ByteView hash = digest.hash();
         const bool sha512 = digest.algorithm() == DigestAlgorithm::sha512;
         if (((row.flags & kSha512) != 0) != sha512) return false;
-        if (!std::equal(row.digest.begin(), row.digest.end(), hash.begin())) return false;
-        return !sha512 || std::ranges::equal(sha512_rest.at(id), hash.subspan(32));
+        if (std::memcmp(row.digest.data(), hash.data(), row.digest.size()) != 0) return false;
+        return !sha512 || std::memcmp(sha512_rest.at(id).data(), hash.data() + 32, 32) == 0;
     }
 
     // 0 when there is none.

@@ -2,15 +2,7 @@
 
 #include "base/assert.h"
 
-#include <algorithm>
-
 namespace orbitalreg::cas {
-namespace {
-
-constexpr std::uint64_t kPushBuffersMax = 128ULL << 20;
-
-}  // namespace
-
 std::string_view to_string(MemoryShare share) noexcept {
     switch (share) {
         case MemoryShare::push_buffers:
@@ -30,7 +22,7 @@ std::string_view to_string(MemoryShare share) noexcept {
 }
 
 MemoryLedger::MemoryLedger(std::uint64_t limit_bytes) noexcept : limit_bytes_{limit_bytes} {
-    limits_[index(MemoryShare::push_buffers)] = std::min(limit_bytes / 8, kPushBuffersMax);
+    limits_[index(MemoryShare::push_buffers)] = limit_bytes / 8;
     limits_[index(MemoryShare::pull_buffers)] = limit_bytes / 8;
     limits_[index(MemoryShare::small_blob_cache)] = limit_bytes / 8;
     limits_[index(MemoryShare::chunk_table_cache)] = limit_bytes / 32;

@@ -15,7 +15,7 @@
 namespace orbitalreg::cas {
 
 enum class MemoryShare : std::uint8_t {
-    push_buffers,           // 1/8, at most 128 MiB
+    push_buffers,           // 1/8
     pull_buffers,           // 1/8
     small_blob_cache,       // 1/8
     chunk_table_cache,      // 1/32

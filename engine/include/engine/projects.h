@@ -15,6 +15,7 @@
 #include "engine/errors.h"
 #include "engine/options.h"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -55,6 +56,12 @@ struct RepositorySettings {
     RepositoryType type = RepositoryType::local;
     std::shared_ptr<const RemoteSettings> remote{};    // of a remote one, never empty there
     std::shared_ptr<const VirtualSettings> members{};  // of a virtual one, never empty there
+};
+
+// What is kept about pushes to one image name.
+struct PushRules {
+    std::optional<bool> sparse_index_allowed;  // none: no settings of the repository are kept
+    std::optional<bool> auto_create;           // none: there is no such project
 };
 
 struct RepositoryChange {
@@ -120,6 +127,10 @@ public:
                                                                          std::string after,
                                                                          std::uint32_t count);
 
+    // Asked at every push: answers are remembered until a project or a repository changes.
+    Awaitable<Answer<PushRules>> find_push_rules(RepositoryName name);
+    std::optional<PushRules> known_push_rules(const RepositoryName& name) const;
+
     // Remote and virtual ones that are kept here: asked at every pull, so they are in memory. load() before the first request;
     // the other calls keep it true.
     using Fetching = std::map<RepositoryName, std::shared_ptr<const RepositorySettings>>;
@@ -158,6 +169,11 @@ private:
     void note_fetching(const RepositorySettings& settings);
     void forget_fetching(const std::string& project, const std::string& name);
 
+    std::shared_ptr<std::atomic<std::uint64_t>> epoch_;  // grows when a document of one changes
+    std::vector<std::shared_ptr<void>> watches_;
+    mutable std::shared_mutex push_rules_mutex_;
+    std::map<RepositoryName, PushRules> push_rules_;
+    std::uint64_t push_rules_epoch_ = 0;  // in which they were read
     mutable std::shared_mutex fetching_mutex_;
     Fetching fetching_;
     DocumentStore& documents_;

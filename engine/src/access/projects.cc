@@ -10,6 +10,7 @@ namespace json = boost::json;
 
 constexpr int kTriesMax = 8;
 constexpr std::uint32_t kPage = 500;
+constexpr std::size_t kPushRulesMax = 65'536;  // remembered, some 200 bytes each
 
 std::string project_document(std::string_view name) { return "project/" + name_part(name); }
 
@@ -52,12 +53,18 @@ std::vector<std::byte> encode_visibility(const RepositorySettings& settings) {
 Projects::Projects(DocumentStore& documents, Random& random, const Clock& clock,
                    const std::vector<ProjectDeclaration>& declared, std::string default_project,
                    ProjectLimits limits)
-    : documents_{documents},
+    : epoch_{std::make_shared<std::atomic<std::uint64_t>>(1)},
+      documents_{documents},
       random_{random},
       clock_{clock},
       default_project_{std::move(default_project)},
       limits_{limits} {
     for (const auto& declaration : declared) declare(declaration);
+    for (const char* prefix : {"project/", "repository/"}) {
+        watches_.push_back(documents_.watch(prefix, [epoch = epoch_](const std::string&) {
+            epoch->fetch_add(1, std::memory_order_release);
+        }));
+    }
 }
 
 void Projects::declare(const ProjectDeclaration& declaration) {
@@ -258,6 +265,32 @@ Awaitable<Answer<RepositorySettings>> Projects::find_repository(std::string proj
     auto settings = decode_repository(document.value().bytes);
     if (!settings) co_return refuse(broken(document.value().name));
     co_return std::move(*settings);
+}
+
+std::optional<PushRules> Projects::known_push_rules(const RepositoryName& name) const {
+    const std::shared_lock lock{push_rules_mutex_};
+    if (push_rules_epoch_ != epoch_->load(std::memory_order_acquire)) return std::nullopt;
+    const auto found = push_rules_.find(name);
+    return found == push_rules_.end() ? std::nullopt : std::optional{found->second};
+}
+
+Awaitable<Answer<PushRules>> Projects::find_push_rules(RepositoryName name) {
+    const auto epoch = epoch_->load(std::memory_order_acquire);
+    PushRules rules;
+    const auto repository = co_await find_repository(name.project, name.repository);
+    if (repository) rules.sparse_index_allowed = repository.value().sparse_index_allowed;
+    if (!repository && repository.error().code != Errc::document_unknown)
+        co_return refuse(repository.error());
+    const auto project = co_await find(name.project);
+    if (project) rules.auto_create = project.value().auto_create;
+    if (!project && project.error().code != Errc::document_unknown)
+        co_return refuse(project.error());
+    const std::unique_lock lock{push_rules_mutex_};
+    // A document that has changed meanwhile began another epoch: what was read is good for this one push.
+    if (push_rules_epoch_ < epoch || push_rules_.size() >= kPushRulesMax) push_rules_.clear();
+    push_rules_epoch_ = std::max(push_rules_epoch_, epoch);
+    if (push_rules_epoch_ == epoch) push_rules_.insert_or_assign(std::move(name), rules);
+    co_return rules;
 }
 
 // Beside the settings, so that a view of a project reads no more than what differs from it.

@@ -3,9 +3,10 @@
 #include "base/assert.h"
 #include "base/base64.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 
 #include <algorithm>
 
@@ -31,22 +32,37 @@ std::array<std::byte, kClaimsSize> encode_claims(const SessionClaims& claims) {
 
 }  // namespace
 
+void SessionTokens::FreeMac::operator()(evp_mac_ctx_st* mac) const noexcept {
+    EVP_MAC_CTX_free(mac);
+}
+
+SessionTokens::SessionTokens(const std::array<std::byte, 32>& key) {
+    EVP_MAC* hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    keyed_.reset(EVP_MAC_CTX_new(hmac));
+    EVP_MAC_free(hmac);
+    std::string digest{"SHA256"};
+    const std::array<OSSL_PARAM, 2> parameters{
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+        OSSL_PARAM_construct_end()};
+    ORB_ASSERT(keyed_ != nullptr &&
+               EVP_MAC_init(keyed_.get(), reinterpret_cast<const unsigned char*>(key.data()),
+                            key.size(), parameters.data()) == 1);
+}
+
 SessionTokens::Tag16 SessionTokens::tag_of(ByteView claims, const ImageName& image,
                                            const Principal& principal) const {
-    // No image name holds a zero byte, so that name and principal cannot run into each other.
-    std::vector<std::byte> message{claims.begin(), claims.end()};
-    const auto name = as_bytes(image.text());
-    message.insert(message.end(), name.begin(), name.end());
-    message.push_back(std::byte{0});
-    const auto who = as_bytes(principal.name);
-    message.insert(message.end(), who.begin(), who.end());
-
+    const Mac mac_of{EVP_MAC_CTX_dup(keyed_.get())};
+    const auto add = [&](std::string_view text) {
+        return EVP_MAC_update(mac_of.get(), reinterpret_cast<const unsigned char*>(text.data()),
+                              text.size()) == 1;
+    };
     std::array<unsigned char, 32> mac{};
-    unsigned int mac_size = 0;
-    const auto* done = HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()),
-                            reinterpret_cast<const unsigned char*>(message.data()), message.size(),
-                            mac.data(), &mac_size);
-    ORB_ASSERT(done != nullptr && mac_size == mac.size());
+    std::size_t mac_size = 0;
+    // No image name holds a zero byte, so that name and principal cannot run into each other.
+    const bool done = mac_of != nullptr && add(as_text(claims)) && add(image.text()) &&
+                      add({"\0", 1}) && add(principal.name) &&
+                      EVP_MAC_final(mac_of.get(), mac.data(), &mac_size, mac.size()) == 1;
+    ORB_ASSERT(done && mac_size == mac.size());
     Tag16 tag;
     std::memcpy(tag.data(), mac.data(), tag.size());
     return tag;

@@ -20,9 +20,12 @@
 #include "engine/registry_store.h"
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+
+struct evp_mac_ctx_st;
 
 namespace orbitalreg::engine {
 
@@ -38,7 +41,7 @@ class SessionTokens {
 public:
     // `key` is what RegistryStore::derive_key() gives for kKeyLabel.
     static constexpr std::string_view kKeyLabel = "upload session token 1";
-    explicit SessionTokens(const std::array<std::byte, 32>& key) noexcept : key_{key} {}
+    explicit SessionTokens(const std::array<std::byte, 32>& key);
 
     std::string issue(const SessionClaims& claims, const ImageName& image,
                       const Principal& principal) const;
@@ -50,7 +53,12 @@ private:
     using Tag16 = std::array<std::byte, 16>;
     Tag16 tag_of(ByteView claims, const ImageName& image, const Principal& principal) const;
 
-    std::array<std::byte, 32> key_;
+    struct FreeMac {
+        void operator()(evp_mac_ctx_st* mac) const noexcept;
+    };
+    using Mac = std::unique_ptr<evp_mac_ctx_st, FreeMac>;
+
+    Mac keyed_;  // each tag begins as a copy of it: to set the key takes longer than the tag
 };
 
 // 8-4-4-4-12 hexadecimal digits, for Docker-Upload-UUID.

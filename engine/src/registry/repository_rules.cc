@@ -41,39 +41,31 @@ const Ruling* RepositoryRules::find_declared(const RepositoryName& name) const {
     return repository == project->second.repositories.end() ? nullptr : &repository->second;
 }
 
-Awaitable<Answer<Project>> RepositoryRules::find_kept(std::string name) const {
-    if (kept_ == nullptr) co_return refuse(Errc::document_unknown);
-    co_return co_await kept_->find(std::move(name));
-}
-
-Awaitable<Answer<RepositoryObject>> RepositoryRules::find_kept_repository(
-    RepositoryName name) const {
-    if (kept_ == nullptr) co_return refuse(Errc::document_unknown);
-    const auto found = co_await kept_->find_repository(name.project, name.repository);
-    if (!found) co_return refuse(found.error());
-    co_return RepositoryObject{std::move(name), RepositoryType::local,
-                               found.value().sparse_index_allowed};
-}
-
 Awaitable<Answer<PushTarget>> RepositoryRules::target_of(ImageName image) const {
     ORB_CO_TRY(image, changeable(image));
     ORB_CO_TRY(auto name, ruling_repository(image, options_.default_project));
     if (const auto* declared = find_declared(name))
         co_return PushTarget{std::move(image), declared->object, false};
-    auto settings = co_await find_kept_repository(name);
-    if (settings) co_return PushTarget{std::move(image), std::move(settings).value(), false};
-    if (settings.error().code != Errc::document_unknown) co_return refuse(settings.error());
-    const auto project = projects_.find(name.project);
-    bool may_be_made = options_.auto_create_projects;
-    if (project != projects_.end()) {
-        may_be_made = project->second.auto_create;
-    } else {
-        const auto kept = co_await find_kept(name.project);
-        if (!kept && kept.error().code != Errc::document_unknown) co_return refuse(kept.error());
-        if (!kept && !options_.auto_create_projects)
-            co_return refuse({Errc::name_unknown, "no project " + name.project});
-        if (kept) may_be_made = kept.value().auto_create;
+    PushRules kept;
+    if (kept_ != nullptr) {
+        if (const auto known = kept_->known_push_rules(name)) {
+            kept = *known;
+        } else {
+            ORB_CO_TRY(kept, co_await kept_->find_push_rules(name));
+        }
     }
+    if (kept.sparse_index_allowed) {
+        co_return PushTarget{
+            std::move(image),
+            RepositoryObject{std::move(name), RepositoryType::local, *kept.sparse_index_allowed},
+            false};
+    }
+    const auto project = projects_.find(name.project);
+    const auto says =
+        project == projects_.end() ? kept.auto_create : std::optional{project->second.auto_create};
+    if (!says && !options_.auto_create_projects)
+        co_return refuse({Errc::name_unknown, "no project " + name.project});
+    const bool may_be_made = says.value_or(options_.auto_create_projects);
     const auto made = co_await store_.find_repository(name);
     if (made) co_return PushTarget{std::move(image), made.value(), false};
     if (!may_be_made) co_return refuse({Errc::name_unknown, "no repository " + name.text()});

@@ -41,9 +41,6 @@ private:
         std::map<std::string, Ruling, std::less<>> repositories;
     };
     const Ruling* find_declared(const RepositoryName& name) const;
-    // Of projects that are kept as documents. Errc::document_unknown.
-    Awaitable<Answer<Project>> find_kept(std::string name) const;
-    Awaitable<Answer<RepositoryObject>> find_kept_repository(RepositoryName name) const;
 
     RegistryStore& store_;
     const RegistryOptions& options_;

@@ -184,7 +184,10 @@ void RegistrySite::tell_pulls(const RateLimits::Pulls& pulls, Headers& headers) 
 }
 
 Awaitable<Response> RegistrySite::answer(Exchange& exchange) {
-    if (services_.audit == nullptr) co_return co_await answer_asked(exchange);
+    return services_.audit == nullptr ? answer_asked(exchange) : answer_audited(exchange);
+}
+
+Awaitable<Response> RegistrySite::answer_audited(Exchange& exchange) {
     if (auto refused = services_.audit->refuse(exchange)) co_return std::move(*refused);
     auto response = co_await answer_asked(exchange);
     services_.audit->record(exchange, response);

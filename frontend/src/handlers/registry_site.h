@@ -34,6 +34,7 @@ public:
 
 private:
     Awaitable<Response> answer_asked(Exchange& exchange);
+    Awaitable<Response> answer_audited(Exchange& exchange);
     std::optional<Response> refuse_deletion(const Exchange& exchange) const;
 
     static RateOptions of_principals(RateOptions rates) noexcept {

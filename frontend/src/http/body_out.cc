@@ -6,6 +6,21 @@
 namespace orbitalreg::frontend {
 namespace {
 
+// False: the peer is gone.
+bool note(const Connection& connection, const Result<void>& written, std::uint64_t body_bytes,
+          SendOutcome& outcome) {
+    if (!written) {
+        outcome.peer_error = written.error();
+        return false;
+    }
+    if (!outcome.header_sent) {
+        outcome.header_sent = true;
+        outcome.first_byte_ns = connection.now_ns();
+    }
+    outcome.body_bytes += body_bytes;
+    return true;
+}
+
 // Writes text and bytes in order and keeps count. The header waits in `pending_` for the first bytes of the body.
 class ResponseWriter {
 public:
@@ -20,15 +35,8 @@ public:
     // What is pending, then `bytes`. False: the peer is gone.
     Awaitable<bool> write(ByteView bytes) {
         auto written = co_await connection_.write(as_bytes(pending_), bytes);
-        if (!written) {
-            outcome_.peer_error = written.error();
-            co_return false;
-        }
-        if (!outcome_.header_sent) {
-            outcome_.header_sent = true;
-            outcome_.first_byte_ns = connection_.now_ns();
-        }
-        outcome_.body_bytes += queued_body_bytes_ + bytes.size();
+        const bool there = note(connection_, written, queued_body_bytes_ + bytes.size(), outcome_);
+        if (!there) co_return false;
         pending_.clear();
         queued_body_bytes_ = 0;
         co_return true;
@@ -81,15 +89,14 @@ ByteView bytes_of(const Response& response) noexcept {
 Awaitable<SendOutcome> send_response(Connection& connection, Response& response,
                                      const std::string& head, bool with_body) {
     SendOutcome outcome;
-    ResponseWriter writer{connection, head, outcome};
-    auto* stream = std::get_if<StreamBody>(&response.body);
-    if (!with_body) {
-        co_await writer.write({});
-    } else if (stream != nullptr) {
+    if (auto* stream = std::get_if<StreamBody>(&response.body); stream != nullptr && with_body) {
+        ResponseWriter writer{connection, head, outcome};
         co_await send_stream(writer, *stream, outcome);
-    } else {
-        co_await writer.write(bytes_of(response));
+        co_return outcome;
     }
+    const auto body = with_body ? bytes_of(response) : ByteView{};
+    const auto written = co_await connection.write(as_bytes(head), body);
+    note(connection, written, body.size(), outcome);
     co_return outcome;
 }
 

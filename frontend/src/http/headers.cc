@@ -16,24 +16,18 @@ bool is_value_character(char c) noexcept { return c >= ' ' && c < 0x7f; }
 
 bool is_value(std::string_view text) noexcept { return printable_prefix(text) == text.size(); }
 
-bool is_token(std::string_view text) noexcept {
-    bool right = !text.empty();
-    for (const char c : text) right = right && is_token_character(c);
-    return right;
-}
-
 }  // namespace
 
-void Headers::add(std::string_view name, std::string_view value) {
-    if (!is_token(name) || !is_value(value)) {
+void Headers::add(HeaderName name, std::string_view value) {
+    if (!is_value(value)) {
         unsafe_ = true;
         return;
     }
     if (text_.empty()) text_.reserve(kUsualSize);
-    text_.append(name).append(": ").append(value).append("\r\n");
+    text_.append(name.text).append(": ").append(value).append("\r\n");
 }
 
-void Headers::add(std::string_view name, std::uint64_t value) {
+void Headers::add(HeaderName name, std::uint64_t value) {
     std::array<char, 20> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     add(name, std::string_view{digits.data(), static_cast<std::size_t>(end - digits.data())});

@@ -2,18 +2,31 @@
 // Headers are the fields of a response, as they will be sent. Everything we emit goes through add(), which refuses what could
 // end a line: a value that a client had a hand in cannot become a header of ours (SEC-85).
 
+#include "http/ascii.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace orbitalreg::frontend {
 
+// HeaderName is one of ours: the compiler has seen that it is a token.
+struct HeaderName {
+    std::string_view text;
+
+    consteval HeaderName(const char* name) : text{name} {
+        for (const char c : text) {
+            if (!is_token_character(c)) throw "not a token";
+        }
+    }
+};
+
 class Headers {
 public:
-    // A name is ours, a token. A value with CR, LF, NUL or another control byte is refused: the response is then unsafe()
-    // and is answered with 500 instead.
-    void add(std::string_view name, std::string_view value);
-    void add(std::string_view name, std::uint64_t value);
+    // A value with CR, LF, NUL or another control byte is refused: the response is then unsafe() and is answered with 500
+    // instead.
+    void add(HeaderName name, std::string_view value);
+    void add(HeaderName name, std::uint64_t value);
 
     // `Warning: 299 - "text"` (DIST-WARN-01); left out where the sum of all would pass 4096 bytes (DIST-WARN-02).
     void add_warning(std::string_view text);

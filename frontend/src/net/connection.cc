@@ -11,6 +11,12 @@ namespace orbitalreg::frontend {
 namespace {
 
 constexpr auto kResume = asio::as_tuple(asio::use_awaitable);
+// So little goes out at once where the peer takes it; more waits for its turn, so that no connection keeps a thread to itself.
+constexpr std::size_t kAtOnceMax = 32_KiB;
+
+std::array<asio::const_buffer, 2> both(ByteView first, ByteView second) {
+    return {asio::buffer(first.data(), first.size()), asio::buffer(second.data(), second.size())};
+}
 
 }  // namespace
 
@@ -20,6 +26,9 @@ Connection::Connection(asio::ip::tcp::socket socket, std::string peer_address,
       peer_address_{std::move(peer_address)},
       clock_{clock},
       watch_{times} {
+    ErrorCode ec;
+    socket_.non_blocking(true, ec);
+    at_once_ = !ec;
     if (tls) tls_.emplace(tls, socket_);
     watch_.enter(tls ? PeerWatch::Phase::handshake : PeerWatch::Phase::header, now_ns());
 }
@@ -45,9 +54,7 @@ Awaitable<Result<std::size_t>> Connection::read_some(MutableByteView to) {
 
 Awaitable<Result<std::size_t>> Connection::write_some(ByteView first, ByteView second) {
     if (tls_) co_return co_await tls_->write_some(first, second);
-    const std::array<asio::const_buffer, 2> both{asio::buffer(first.data(), first.size()),
-                                                 asio::buffer(second.data(), second.size())};
-    auto [ec, size] = co_await socket_.async_write_some(both, kResume);
+    auto [ec, size] = co_await socket_.async_write_some(both(first, second), kResume);
     if (ec) co_return fail(ec);
     co_return size;
 }
@@ -66,17 +73,24 @@ Awaitable<Result<std::size_t>> Connection::read_body(MutableByteView to) {
     co_return size;
 }
 
+std::size_t Connection::write_at_once(ByteView first, ByteView second) {
+    if (!at_once_ || tls_ || first.size() + second.size() > kAtOnceMax) return 0;
+    ErrorCode later;  // whoever waits for the rest is told
+    return socket_.write_some(both(first, second), later);
+}
+
 Awaitable<Result<void>> Connection::write(ByteView first, ByteView second) {
-    while (!first.empty() || !second.empty()) {
-        watch_.begin_wait(PeerWatch::Phase::response, now_ns());
-        auto size = co_await write_some(first, second);
-        watch_.end_wait(now_ns(), size ? size.value() : 0);
-        ORB_CO_TRY(const auto written, size);
+    for (std::size_t written = write_at_once(first, second);;) {
         const auto of_first = std::min(written, first.size());
         first = first.subspan(of_first);
         second = second.subspan(written - of_first);
+        if (first.empty() && second.empty()) co_return ok();
+        watch_.begin_wait(PeerWatch::Phase::response, now_ns());
+        auto size = co_await write_some(first, second);
+        watch_.end_wait(now_ns(), size ? size.value() : 0);
+        if (!size) co_return fail(size.error());
+        written = size.value();
     }
-    co_return ok();
 }
 
 void Connection::end_sending() noexcept {

@@ -59,6 +59,8 @@ public:
 private:
     Awaitable<Result<std::size_t>> read_some(MutableByteView to);
     Awaitable<Result<std::size_t>> write_some(ByteView first, ByteView second);
+    // What the kernel takes of little without waiting.
+    std::size_t write_at_once(ByteView first, ByteView second);
 
     asio::ip::tcp::socket socket_;
     std::optional<TlsStream> tls_;
@@ -66,6 +68,7 @@ private:
     Clock& clock_;
     PeerWatch watch_;
     ReadBuffer input_;
+    bool at_once_ = false;
 };
 
 }  // namespace orbitalreg::frontend

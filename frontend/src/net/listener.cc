@@ -147,6 +147,8 @@ Awaitable<void> Listener::accept_loop(Listener* self) {
         auto [ec, socket] = co_await self->acceptor_.async_accept(kResume);
         if (!ec) {
             self->take(std::move(socket));
+            // Each wait comes behind all that the connections have to do: a crowd would be let in one at a time.
+            self->take_waiting();
         } else if (is_shortage(ec)) {
             co_await self->wait_out_shortage();
         }

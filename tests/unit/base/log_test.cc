@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdio>
 #include <sstream>
 #include <thread>
 #include <vector>
@@ -19,6 +20,31 @@ TEST(Log, EscapesControlAndNonAscii) {
     EXPECT_EQ(escape_json(R"("quoted" \ back)"), R"(\"quoted\" \\ back)");
     EXPECT_EQ(escape_json(std::string_view{"\0", 1}), R"(\u0000)");
     EXPECT_EQ(escape_json("\x7f\xc3\xbc"), R"(\u007f\u00c3\u00bc)");
+}
+
+// SEC-105: each byte, at each place of what is looked at eight bytes at a time.
+TEST(Log, EscapesEachByteWhereverItStands) {
+    const auto slowly = [](std::string_view text) {
+        std::string out;
+        for (const char c : text) {
+            const auto byte = static_cast<unsigned char>(c);
+            std::array<char, 8> hex{};
+            std::snprintf(hex.data(), hex.size(), "\\u00%02x", byte);
+            if (byte == '"' || byte == '\\') out += '\\';
+            out += byte >= 0x20 && byte < 0x7f ? std::string{c} : std::string{hex.data()};
+        }
+        return out;
+    };
+    for (std::size_t size = 1; size < 20; ++size) {
+        for (std::size_t at = 0; at < size; ++at) {
+            for (int byte = 0; byte < 256; ++byte) {
+                std::string text(size, 'x');
+                text[at] = static_cast<char>(byte);
+                ASSERT_EQ(escape_json(text), slowly(text))
+                    << byte << " at " << at << " of " << size;
+            }
+        }
+    }
 }
 
 // SEC-105

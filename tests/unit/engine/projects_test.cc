@@ -191,6 +191,46 @@ TEST_F(ProjectsTest, ARepositoryOfAProjectThatIsThere) {
     EXPECT_EQ(code_of(run(projects.remove_repository("acme", "tool"))), Errc::document_unknown);
 }
 
+// What a push asks for is remembered, and forgotten when anything of it changes.
+TEST_F(ProjectsTest, RulesOfAPushFollowWhatChanges) {
+    const RepositoryName name{"tools", "lint"};
+    const auto ask = [&] {
+        const auto found = run(projects.find_push_rules(name));
+        EXPECT_TRUE(found);
+        const auto known = projects.known_push_rules(name);
+        EXPECT_TRUE(known);
+        EXPECT_EQ(known->auto_create, found.value().auto_create);
+        EXPECT_EQ(known->sparse_index_allowed, found.value().sparse_index_allowed);
+        return found.value();
+    };
+    EXPECT_FALSE(projects.known_push_rules(name));
+    EXPECT_EQ(ask().auto_create, std::nullopt);
+
+    Project project;
+    project.name = "tools";
+    project.auto_create = true;
+    ASSERT_TRUE(run(projects.create(project)));
+    EXPECT_FALSE(projects.known_push_rules(name));
+    EXPECT_EQ(ask().auto_create, true);
+    EXPECT_EQ(ask().sparse_index_allowed, std::nullopt);
+
+    ASSERT_TRUE(run(projects.create_repository(repository("tools", "lint"))));
+    EXPECT_FALSE(projects.known_push_rules(name));
+    EXPECT_EQ(ask().sparse_index_allowed, false);
+
+    RepositoryChange change;
+    change.sparse_index_allowed = true;
+    ASSERT_TRUE(run(projects.change_repository("tools", "lint", change)));
+    EXPECT_FALSE(projects.known_push_rules(name));
+    EXPECT_EQ(ask().sparse_index_allowed, true);
+
+    ASSERT_TRUE(run(projects.remove_repository("tools", "lint")));
+    EXPECT_EQ(ask().sparse_index_allowed, std::nullopt);
+    ASSERT_TRUE(run(projects.remove("tools")));
+    EXPECT_EQ(ask().auto_create, std::nullopt);
+    EXPECT_EQ(run(projects.find_push_rules({"acme", "app"})).value().sparse_index_allowed, true);
+}
+
 TEST_F(ProjectsTest, ListsDeclaredAndStoredRepositoriesPageByPage) {
     for (const auto* name : {"aaa", "mmm", "zzz"})
         ASSERT_TRUE(run(projects.create_repository(repository("acme", name))));

@@ -51,7 +51,14 @@ bool all_zero(ByteView bytes) noexcept;
 std::string to_hex(ByteView bytes);
 void append_hex(std::string& text, ByteView bytes);
 
-// How many characters at the beginning are printable ASCII, blanks included.
+// Whether eight characters are printable ASCII, blanks included: the top bit of a byte of `strange` is set where one is
+// below 0x20 or above 0x7e.
+constexpr bool printable_eight(std::uint64_t eight) noexcept {
+    constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
+    const auto strange = (eight - 0x20 * kOnes) | (eight + kOnes) | eight;
+    return (strange & (0x80 * kOnes)) == 0;
+}
+// How many characters at the beginning are.
 std::size_t printable_prefix(std::string_view text) noexcept;
 
 inline constexpr std::size_t operator""_KiB(unsigned long long n) {

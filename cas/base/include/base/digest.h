@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -44,6 +45,10 @@ public:
     std::uint64_t prefix() const noexcept { return load_le<std::uint64_t>(hash_.data()); }
 
     friend auto operator<=>(const Digest&, const Digest&) = default;
+    friend bool operator==(const Digest& a, const Digest& b) noexcept {
+        return a.algorithm_ == b.algorithm_ &&
+               std::memcmp(a.hash_.data(), b.hash_.data(), a.hash_.size()) == 0;
+    }
 
 private:
     DigestAlgorithm algorithm_ = DigestAlgorithm::sha256;

@@ -16,7 +16,7 @@ TEST(MemoryLedger, SharesAddUpToTheLimit) {
             sum += ledger.limit(static_cast<MemoryShare>(i));
         EXPECT_EQ(sum, limit);
     }
-    EXPECT_EQ(MemoryLedger{8_GiB}.limit(MemoryShare::push_buffers), 128_MiB);
+    EXPECT_EQ(MemoryLedger{8_GiB}.limit(MemoryShare::push_buffers), 1_GiB);
     EXPECT_EQ(MemoryLedger{1_GiB}.limit(MemoryShare::chunk_table_cache), 32_MiB);
 }
 

@@ -44,9 +44,7 @@ TEST(Headers, Sec85RefuseWhatEndsALine) {
         EXPECT_TRUE(headers.unsafe());
         EXPECT_EQ(text_of(headers), "");
     }
-    Headers headers;
-    headers.add("Bad Name", "x");
-    EXPECT_TRUE(headers.unsafe());
+    // A name that is no token does not compile.
 }
 
 std::string body_of(const Response& response) { return std::get<std::string>(response.body); }
