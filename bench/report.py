@@ -13,7 +13,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/supp
 import registry_process  # noqa: E402
 
 ACCEPTED = pathlib.Path(__file__).resolve().parent / "accepted"
-GUARD_MARGIN = 0.10  # what has grown by more than this fails
 
 
 def write_accepted(path, figures):
