@@ -6,7 +6,7 @@
   bench/compare.py --guard | --accept      the server's CPU time against what was accepted (bench/accepted/cpu.json)
 
 Every workload is run on each server in turn, --rounds times, who goes first changing from round to round; each server has its own
-directory and stays up for the whole run, on one core, the generator on another. Printed are the medians of the rounds and their spread, the
+directory and stays up for all rounds of a workload, on one core, the generator on another. Printed are the medians of the rounds and their spread, the
 server's CPU time for each operation or MB, and the median of the rounds' ratios to the reference of that row. A round that
 failed is shown as failed and not left out. With --variants it is orbitalreg beside itself: with `storage.io: threads`, with `storage.durability: none`, with
 TLS, each beside the plain one, which uses io_uring, syncs and speaks plain HTTP; of the workloads those that could tell. Peers that are not installed are left out, and named. bench/peers/README.md says what each
@@ -117,28 +117,32 @@ class Comparison:
         self.missing = {name: why for name in wanted if (why := peers.available(name))}
         self.names = [name for name in wanted if name not in self.missing]
         self.results = collections.defaultdict(list)  # (title, peer) -> outcome of each round
+        self.peaks = collections.defaultdict(int)
         self.pinned = (os.cpu_count() or 1) > 1 and shutil.which("taskset") and not options.no_pin
         chosen = guard_workloads() if options.guard or options.accept else variant_workloads(options.quick) if options.variants else workloads(options.quick)
         self.work = [work for work in chosen if options.only in work.title]
 
-    def start(self, stack):
-        self.peers = {name: stack.enter_context(peers.make(name, self.options, ["taskset", "-c", "0"] if self.pinned else [])) for name in self.names}
+    def taking_part(self, work):
+        return [name for name in self.names if name in work.who or name in REGISTRIES]
 
     def measure_all(self, rounds):
+        """Each workload with servers of its own: what one has pushed is gone before the next, and a disk holds all of it."""
         for work in self.work:
-            takes_part = [name for name in self.names if name in work.who or name in REGISTRIES]
-            for number in rounds:
-                turn = takes_part[number % len(takes_part):] + takes_part[:number % len(takes_part)]
-                for name in turn:
-                    self.measure(work, name, number)
+            takes_part = self.taking_part(work)
+            with contextlib.ExitStack() as stack:
+                pin = ["taskset", "-c", "0"] if self.pinned else []
+                self.peers = {name: stack.enter_context(peers.make(name, self.options, pin)) for name in takes_part}
+                for number in rounds:
+                    turn = takes_part[number % len(takes_part):] + takes_part[:number % len(takes_part)]
+                    for name in turn:
+                        self.measure(work, name, number)
+                for name, peer in self.peers.items():
+                    self.peaks[name] = max(self.peaks[name], peers.peak_rss_bytes(peer))
 
     def run(self):
         self.load_averages = [os.getloadavg()[0]]
-        with contextlib.ExitStack() as stack:
-            self.start(stack)
-            self.measure_all(range(self.options.rounds))
-            self.load_averages.append(os.getloadavg()[0])
-            self.peaks = {name: peers.peak_rss_bytes(peer) for name, peer in self.peers.items()}
+        self.measure_all(range(self.options.rounds))
+        self.load_averages.append(os.getloadavg()[0])
 
     def command(self, work, name, number):
         words = [str(word) for word in work.words]
@@ -207,7 +211,7 @@ class Comparison:
         for work in self.work:
             lines += [f"| {work.title}, {work.unit}/s | {name} | {self.cell(work, name)} | {self.ratio(work, 'rate', name)} | {self.ratio(work, 'cpu_us', name)} |"
                       for name in self.names]
-        lines += [f"| peak RSS over the whole run | {name} | {self.peaks[name] / MIB:.0f} MiB | | |" for name in self.names]
+        lines += [f"| highest peak RSS | {name} | {self.peaks[name] / MIB:.0f} MiB | | |" for name in self.names]
         return "\n".join(lines)
 
     def page(self):
@@ -218,7 +222,7 @@ class Comparison:
         for work in self.work:
             lines.append(f"| {work.title}, {work.unit}/s | " + " | ".join(self.cell(work, name) for name in self.names) +
                          f" | {self.latency(work)} | {self.ratio(work, 'rate')} | {self.ratio(work, 'cpu_us')} | {work.reference} |")
-        lines.append("| peak RSS over the whole run, MiB | " + " | ".join(f"{self.peaks[name] / MIB:.0f}" for name in self.names) + " | | | | |")
+        lines.append("| highest peak RSS, MiB | " + " | ".join(f"{self.peaks[name] / MIB:.0f}" for name in self.names) + " | | | | |")
         return "\n".join(lines)
 
     def describe(self):
@@ -262,12 +266,10 @@ class Guard:
         return missing + [title for title, ratio in ratios.items() if ratio > self.accepted[self.model].get(title, 0) * (1 + GUARD_MARGIN)]
 
     def measure(self, enough):
-        with contextlib.ExitStack() as stack:
-            self.comparison.start(stack)
-            for attempt in range(GUARD_ATTEMPTS):
-                self.comparison.measure_all(range(attempt * GUARD_ROUNDS, (attempt + 1) * GUARD_ROUNDS))
-                if enough():
-                    return
+        for attempt in range(GUARD_ATTEMPTS):
+            self.comparison.measure_all(range(attempt * GUARD_ROUNDS, (attempt + 1) * GUARD_ROUNDS))
+            if enough():
+                return
 
     def accept(self):
         self.measure(lambda: False)
