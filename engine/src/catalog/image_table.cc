@@ -345,6 +345,7 @@ std::optional<Page<std::string>> ImageTable::list_tags(std::string_view name,
     const auto* image = shard.find(name);
     if (image == nullptr || image->manifests.empty()) return std::nullopt;
     Page<std::string> page;
+    page.items.reserve(std::min<std::size_t>(count_max, image->tags.size()));
     auto tag = after.empty() ? image->tags.begin() : image->tags.upper_bound(after);
     for (; tag != image->tags.end() && page.items.size() < count_max; ++tag)
         page.items.push_back(tag->first);

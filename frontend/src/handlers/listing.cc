@@ -5,10 +5,14 @@
 namespace orbitalreg::frontend {
 
 std::string json_array(const std::vector<std::string>& items) {
-    std::string text = "[";
+    std::size_t size = 2;
+    for (const std::string& item : items) size += item.size() + 3;
+    std::string text;
+    text.reserve(size);
+    text += '[';
     for (const std::string& item : items) {
         if (text.size() > 1) text += ',';
-        text += json_string(item);
+        append_json_string(text, item);
     }
     return text += ']';
 }

@@ -1,5 +1,8 @@
 #include "http/json_text.h"
 
+#include "base/bytes.h"
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -55,8 +58,17 @@ std::uint32_t code_point(std::string_view sequence) noexcept {
 std::string json_string(std::string_view text) {
     std::string out;
     out.reserve(text.size() + 2);
+    append_json_string(out, text);
+    return out;
+}
+
+void append_json_string(std::string& out, std::string_view text) {
     out += '"';
-    for (std::size_t at = 0; at < text.size();) {
+    // Names, digests and most of the rest are as plain as this.
+    const auto printable = text.substr(0, printable_prefix(text));
+    const auto plain = std::min({printable.find('"'), printable.find('\\'), printable.size()});
+    out += printable.substr(0, plain);
+    for (std::size_t at = plain; at < text.size();) {
         const auto byte = static_cast<unsigned char>(text[at]);
         const std::size_t length = sequence_length(text, at);
         if (length == 0) {
@@ -74,7 +86,6 @@ std::string json_string(std::string_view text) {
         at += length == 0 ? 1 : length;
     }
     out += '"';
-    return out;
 }
 
 void append_json_ascii(std::string& out, std::string_view text, std::size_t size_max) {
