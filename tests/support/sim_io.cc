@@ -62,6 +62,9 @@ public:
         return io_.punch(*inode_, offset, length);
     }
     Result<FileStat> stat() noexcept override { return stat_of(*inode_); }
+    void read_ahead(std::uint64_t offset, std::uint64_t length) noexcept override {
+        io_.read_ahead_.emplace_back(offset, length);
+    }
 
     static FileStat stat_of(const SimInode& inode) noexcept {
         const auto pages = std::count(inode.allocated.begin(), inode.allocated.end(), true);

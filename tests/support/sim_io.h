@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace orbitalreg::sim {
 
@@ -78,6 +80,10 @@ public:
     bool stale_place_waits() const noexcept { return options_.stale.file != 0; }
     void set_crash_at(std::uint64_t boundary) noexcept { options_.crash_at = boundary; }
     void set_faults(const SimFaults& faults) noexcept { options_.faults = faults; }
+    // Offset and length of each read_ahead(), of whatever file.
+    const std::vector<std::pair<std::uint64_t, std::uint64_t>>& read_ahead() const noexcept {
+        return read_ahead_;
+    }
     // Faults that damaged stored bytes without telling; the oracle then accepts a refusal, never
     // wrong bytes.
     std::uint64_t silent_faults() const noexcept { return silent_faults_; }
@@ -143,6 +149,7 @@ private:
     SimRandom& random_;
     SimTrace& trace_;
     SimIoOptions options_;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> read_ahead_;
     std::uint64_t boundaries_ = 0;
     bool crashed_ = false;
     std::uint64_t silent_faults_ = 0;

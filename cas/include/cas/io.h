@@ -71,6 +71,11 @@ public:
     // Gives the range back; it reads as zero afterwards. The size stays.
     virtual Result<void> punch(std::uint64_t offset, std::uint64_t length) noexcept = 0;
     virtual Result<FileStat> stat() noexcept = 0;
+    // The range will be read soon: the device may begin. A hint, with no outcome.
+    virtual void read_ahead(std::uint64_t offset, std::uint64_t length) noexcept {
+        static_cast<void>(offset);
+        static_cast<void>(length);
+    }
 
 protected:
     explicit File(bool direct) noexcept : direct_{direct} {}

@@ -65,6 +65,11 @@ Result<std::size_t> PosixFile::read_now(std::uint64_t offset, MutableByteView to
     return done;
 }
 
+void PosixFile::read_ahead(std::uint64_t offset, std::uint64_t length) noexcept {
+    ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length),
+                    POSIX_FADV_WILLNEED);
+}
+
 Result<void> PosixFile::write_all(IoCall call, std::uint64_t offset, ByteView from,
                                   int flags) noexcept {
     ORB_ASSERT(!direct() || is_page_aligned(offset, from));

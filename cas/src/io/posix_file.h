@@ -24,6 +24,7 @@ public:
     Result<void> allocate(std::uint64_t offset, std::uint64_t length) noexcept override;
     Result<void> punch(std::uint64_t offset, std::uint64_t length) noexcept override;
     Result<FileStat> stat() noexcept override;
+    void read_ahead(std::uint64_t offset, std::uint64_t length) noexcept override;
 
     // EAGAIN when not all of the bytes are in memory.
     Result<std::size_t> read_now(std::uint64_t offset, MutableByteView to) noexcept;

@@ -12,6 +12,8 @@
 namespace orbitalreg::cas {
 namespace {
 
+constexpr std::uint64_t kReadAhead = 2_MiB;  // two to four pieces
+
 // Number of the page that has the sum of a chunk: 0 the descriptor, n the table page n - 1.
 std::uint64_t sum_page_number(std::uint64_t chunk) noexcept {
     if (chunk < kDescriptorSumsMax) return 0;
@@ -56,8 +58,20 @@ Awaitable<Result<BlobPiece>> LaneReader::read(std::uint64_t offset, std::uint64_
     co_return BlobPiece{bytes.subspan(skipped, static_cast<std::size_t>(length)), buffer};
 }
 
+// A single chunk is no stream; the first piece of one is not kept waiting behind more than itself.
+void LaneReader::read_ahead(File& file, Span span) {
+    const std::uint64_t end = span.begin + span.size;
+    if (!cold_ || span.size <= kChunkSize) return;
+    const std::uint64_t until = std::min(end + kReadAhead, size_bytes());
+    const std::uint64_t begin = std::max(end, ahead_until_);
+    if (begin >= until || (begin > end + kReadAhead / 2 && until < size_bytes())) return;
+    file.read_ahead(extent().lane_payload_offset_bytes() + begin, until - begin);
+    ahead_until_ = until;
+}
+
 Awaitable<Result<void>> LaneReader::read_span(IoQueue& queue, Span span, MutableByteView to) {
     const std::uint64_t offset = extent().lane_payload_offset_bytes() + span.begin;
+    if (file_ != nullptr) read_ahead(*file_, span);
     const auto first = co_await read_file(queue, Way::cached, offset, to.first(span.size));
     if (!first) co_return fail(first.error());
     if (first.value() == span.size && agrees(span, to)) co_return ok();
@@ -87,6 +101,7 @@ Awaitable<Result<std::size_t>> LaneReader::read_file(IoQueue& queue, Way way, st
     if (way == Way::cached) {
         const auto now = queue.read_now(*file, offset, to);
         if (now && now.value() == to.size()) co_return now.value();
+        cold_ = true;
     }
     // A read that the device refused is tried once more; that is no damage.
     Result<std::size_t> read = fail(Errc::io_error);

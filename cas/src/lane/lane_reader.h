@@ -1,6 +1,7 @@
 #pragma once
 // LaneReader reads a blob out of its lane: whole chunks through the page cache, each compared with
-// its sum; what fails is read once more past the page cache, and what fails again is damage.
+// its sum; what fails is read once more past the page cache, and what fails again is damage. Once a piece was not in memory, the
+// device is told what comes behind it, inside the blob.
 //
 // Memory   one chunk's buffer of its own; pieces up to 1 MiB as long as wide buffers take no more
 //          than half of the share.
@@ -39,6 +40,7 @@ private:
     // Reads into `to`, a page's multiple; what lies behind the file's end stays as it was.
     Awaitable<Result<std::size_t>> read_file(IoQueue& queue, Way way, std::uint64_t offset,
                                              MutableByteView to);
+    void read_ahead(File& file, Span span);
     Awaitable<Result<void>> load_sums(IoQueue& queue, Span span);
     Awaitable<Result<ClockCache::Bytes>> sum_page(IoQueue& queue, std::uint64_t number);
     bool decodes(std::uint64_t number, PageView page) const noexcept;
@@ -50,6 +52,8 @@ private:
     PinnedBlob blob_;
     std::shared_ptr<Buffer> own_;
     std::shared_ptr<File> file_;
+    bool cold_ = false;              // a piece had to be waited for
+    std::uint64_t ahead_until_ = 0;  // of the payload: what the device has been told of
     std::map<std::uint64_t, ClockCache::Bytes>
         pages_;  // for the span that is read; 0 is the descriptor
 };

@@ -1,5 +1,6 @@
 // Blobs without a session: written in one go, read back, found again after a restart.
 
+#include "format/lane_record.h"
 #include "unit/cas/lane/lane_fixture.h"
 
 namespace orbitalreg::cas {
@@ -62,6 +63,36 @@ TEST_F(LaneBlob, SumsBeyondTheDescriptorAreInTablePages) {
     const auto read = life->get(digest, 60'000'000, 60'000'100);
     ASSERT_TRUE(read) << read.error().message();
     EXPECT_TRUE(std::equal(read.value().begin(), read.value().end(), bytes.begin() + 60'000'000));
+}
+
+TEST_F(LaneBlob, WhatIsNotInMemoryIsReadAheadOfInsideTheBlob) {
+    constexpr std::uint64_t kSize = 9_MiB + 777;
+    const auto bytes = content_of(kSize, 5);
+    auto life = live();
+    life->put(content_of(1_MiB, 6));
+    const auto digest = life->put(bytes);
+    life->put(content_of(1_MiB, 7));
+    sim::SimFaults faults;
+    faults.cache_miss = 0;
+    life->io().set_faults(faults);
+    ASSERT_EQ(life->get(digest).value(), bytes);
+    EXPECT_TRUE(life->io().read_ahead().empty());
+
+    faults.cache_miss = 1;
+    life->io().set_faults(faults);
+    ASSERT_EQ(life->get(digest).value(), bytes);
+    const auto& ahead = life->io().read_ahead();
+    ASSERT_GT(ahead.size(), 1U);
+    for (std::size_t i = 1; i < ahead.size(); ++i)
+        EXPECT_EQ(ahead[i].first, ahead[i - 1].first + ahead[i - 1].second);
+    const std::uint64_t told = ahead.back().first + ahead.back().second - ahead.front().first;
+    EXPECT_LT(told, kSize);
+    EXPECT_EQ((kSize - told) % kChunkSize, 0U) << "to the last byte, from the end of a piece on";
+
+    // A range of one chunk is no stream.
+    const auto before = ahead.size();
+    ASSERT_TRUE(life->get(digest, 3 * kChunkSize, 4 * kChunkSize));
+    EXPECT_EQ(life->io().read_ahead().size(), before);
 }
 
 TEST_F(LaneBlob, AWrongDigestMakesNothingVisible) {
