@@ -25,9 +25,14 @@ def commit():
     return done.stdout.strip() or "unknown"
 
 
-def cpu_model():
+def cpu_model(field="model name"):
     return next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo", encoding="ascii")
-                 if line.startswith("model name")), "unknown")
+                 if line.partition(":")[0].strip() == field), "unknown")
+
+
+def cpu_kind():
+    """What tells processors apart whose names are alike."""
+    return " / ".join(cpu_model(field) for field in ("model name", "cpu family", "model", "stepping"))
 
 
 def machine(transport="plain HTTP"):
