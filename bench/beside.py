@@ -12,11 +12,9 @@ with and without the I/O scheduler. All share the cores of the machine.
 import argparse
 import collections
 import contextlib
-import datetime
 import http.client
 import json
 import os
-import pathlib
 import re
 import shutil
 import statistics
@@ -259,8 +257,7 @@ def main():
               f"Commit {report.commit()}. Command: `bench/beside.py{' ' + words if words else ''}`.", ""]
     page = "\n".join(lines)
     print(page)
-    if options.result:
-        pathlib.Path(options.result).write_text(f"# One thing beside another, {datetime.date.today().isoformat()}\n\n{page}")
+    report.write(options.result, "One thing beside another", page)
     return 0
 
 

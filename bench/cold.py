@@ -9,7 +9,6 @@ a disk of a virtual machine keeps in the memory of its host is beyond the reach 
 """
 
 import argparse
-import datetime
 import hashlib
 import os
 import pathlib
@@ -100,8 +99,7 @@ def main():
     page = "\n".join(lines) + (f"\n\nBlobs of {options.size // MIB} MiB, one client. Machine: {report.machine()}. Commit {report.commit()}.\n\n"
                                f"Command: `bench/cold.py {' '.join(sys.argv[1:])}`\n")
     print(page)
-    if options.result:
-        pathlib.Path(options.result).write_text(f"# Pulls from the disk, {datetime.date.today().isoformat()}\n\n{page}")
+    report.write(options.result, "Pulls from the disk", page)
     return 0
 
 

@@ -16,7 +16,6 @@ is, and what it promises of what it acknowledges.
 import argparse
 import collections
 import contextlib
-import datetime
 import json
 import os
 import pathlib
@@ -315,9 +314,7 @@ def main():
     comparison.run()
     page = f"{comparison.page()}\n\n{comparison.describe()}\n"
     print(page)
-    if options.result:
-        today = datetime.date.today().isoformat()
-        pathlib.Path(options.result).write_text(f"# orbitalreg beside {'itself' if options.variants else 'its peers'}, {today}\n\n{page}")
+    report.write(options.result, f"orbitalreg beside {'itself' if options.variants else 'its peers'}", page)
     return 0
 
 

@@ -16,7 +16,6 @@ SVG a curve there, with gnuplot. The whole takes about ten minutes on two idle c
 
 import argparse
 import collections
-import datetime
 import json
 import os
 import pathlib
@@ -455,8 +454,7 @@ def main():
             plotted[curve.name] = os.path.relpath(curve.draw(options.plots), base)
     page = page_of(bench, curves, plotted, loads)
     print(f"\n{page}\nAll of it took {time.monotonic() - begun:.0f} s.")
-    if options.result:
-        pathlib.Path(options.result).write_text(f"# How orbitalreg scales, {datetime.date.today().isoformat()}\n\n{page}")
+    report.write(options.result, "How orbitalreg scales", page)
     return 1 if any(any(curve.failed.values()) for curve in curves) else 0
 
 

@@ -1,5 +1,6 @@
 """What every page of results says, the machine and the commit; and where accepted figures are kept."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -41,3 +42,9 @@ def machine(transport="plain HTTP"):
                            capture_output=True, text=True, check=False).stdout.strip()
     return (f"{os.cpu_count()} x {cpu_model()}, {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / (1 << 30):.0f} GiB RAM, "
             f"Linux {platform.release()}, data on {mount} ({stat.total / (1 << 30):.0f} GiB), loopback, {transport}")
+
+
+def write(path, title, page):
+    """A page of results; without a path nothing."""
+    if path:
+        pathlib.Path(path).write_text(f"# {title}, {datetime.date.today().isoformat()}\n\n{page}")

@@ -13,7 +13,6 @@ fewer than nine tenths were in flight on average, or when the store is not sound
 
 import argparse
 import collections
-import datetime
 import json
 import os
 import pathlib
@@ -229,9 +228,7 @@ def main():
         wrong = verdicts(found, options, check_store(server))
     page = page_of(found, options, wrong) + "\n"
     print(page)
-    if options.result:
-        today = datetime.date.today().isoformat()
-        pathlib.Path(options.result).write_text(f"# {options.pulls} pulls and {options.pushes} pushes in flight, {today}\n\n{page}")
+    report.write(options.result, f"{options.pulls} pulls and {options.pushes} pushes in flight", page)
     return 1 if wrong else 0
 
 

@@ -127,19 +127,12 @@ public:
             return "/v2/" + repository(number) + "/manifests/latest";
         };
         const std::string accept = "Accept: " + std::string{kIndexType} + "\r\n";
-        const std::string type = "Content-Type: " + std::string{kIndexType} + "\r\n";
         const auto last_target = target_of(repositories - 1);
         const Answer last =
             connection_.ask({.method = "HEAD", .target = last_target, .extra_headers = accept});
         for (std::uint64_t i = 0; i < repositories && last.status != 200; ++i) {
-            const auto target = target_of(i);
-            const Request put{.method = "PUT",
-                              .target = target,
-                              .extra_headers = type,
-                              .body_size_bytes = body.size()};
-            const Answer done = connection_.ask(
-                put, [&](std::uint64_t offset) { return as_bytes(body).subspan(offset); });
-            if (done.status != 201) return "PUT index: " + std::to_string(done.status);
+            auto error = put(target_of(i), kIndexType, body);
+            if (!error.empty()) return error;
         }
         return "";
     }
@@ -196,14 +189,17 @@ public:
     }
 
     std::string put_manifest(const std::string& tag, std::string_view body) {
-        const std::string target = "/v2/" + options_.name + "/manifests/" + tag;
-        const std::string type = "Content-Type: " + std::string{kManifestType} + "\r\n";
-        const Request put{.method = "PUT",
-                          .target = target,
-                          .extra_headers = type,
-                          .body_size_bytes = body.size()};
+        return put("/v2/" + options_.name + "/manifests/" + tag, kManifestType, body);
+    }
+
+    std::string put(const std::string& target, std::string_view media_type, std::string_view body) {
+        const std::string type = "Content-Type: " + std::string{media_type} + "\r\n";
+        const Request request{.method = "PUT",
+                              .target = target,
+                              .extra_headers = type,
+                              .body_size_bytes = body.size()};
         const Answer done = connection_.ask(
-            put, [&](std::uint64_t offset) { return as_bytes(body).subspan(offset); });
+            request, [&](std::uint64_t offset) { return as_bytes(body).subspan(offset); });
         return done.status == 201 ? "" : "PUT manifest: " + std::to_string(done.status);
     }
 
