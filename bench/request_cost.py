@@ -12,7 +12,6 @@ Under callgrind the server uses `storage.io: threads`, since valgrind does not k
 import argparse
 import collections
 import json
-import os
 import pathlib
 import re
 import shutil

@@ -12,7 +12,7 @@
 namespace orbitalreg::cas {
 namespace {
 
-constexpr std::uint64_t kReadAhead = 2_MiB;  // two to four pieces
+constexpr std::uint64_t kReadAhead = 4_MiB;  // four to eight pieces
 
 // Number of the page that has the sum of a chunk: 0 the descriptor, n the table page n - 1.
 std::uint64_t sum_page_number(std::uint64_t chunk) noexcept {
