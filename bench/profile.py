@@ -45,6 +45,9 @@ WORKLOADS = {
     "GET 4 KiB": (["get-blob", "--size", "4096", "--clients", "32"], 4000),
     "push 4 KiB": (["push-small", "--size", "4096", "--clients", "32"], 2000),
     "GET 256 MiB": (["get-blob", "--size", str(256 * MIB)], 4),
+    "push image": (["push-image", "--layers", "5", "--size", "419430", "--clients", "4"], 40),
+    "64 KiB ranges": (["ranges", "--size", str(64 * MIB), "--clients", "8"], 2000),
+    "list of 10,000 tags": (["list-tags", "--tags", "10000", "--clients", "8"], 200),
 }
 USUAL = ("GET manifest", "push 256 MiB")
 
