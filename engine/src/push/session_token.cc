@@ -44,9 +44,11 @@ SessionTokens::SessionTokens(const std::array<std::byte, 32>& key) {
     const std::array<OSSL_PARAM, 2> parameters{
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
         OSSL_PARAM_construct_end()};
-    ORB_ASSERT(keyed_ != nullptr &&
-               EVP_MAC_init(keyed_.get(), reinterpret_cast<const unsigned char*>(key.data()),
-                            key.size(), parameters.data()) == 1);
+    const bool ready =
+        keyed_ != nullptr &&
+        EVP_MAC_init(keyed_.get(), reinterpret_cast<const unsigned char*>(key.data()), key.size(),
+                     parameters.data()) == 1;
+    ORB_ASSERT(ready);
 }
 
 SessionTokens::Tag16 SessionTokens::tag_of(ByteView claims, const ImageName& image,
