@@ -102,7 +102,7 @@ SLOW = {"docker-registry": 50, "distribution": 10}
 FEWEST = 50
 # What is above the margin after three rounds gets three more, and so on.
 GUARD_ROUNDS, GUARD_ATTEMPTS = 3, 4
-GUARD_MARGIN = 0.50  # the same program differs from itself by up to 15 % from run to run: docs/decisions/0021-what-guards-the-cost.md
+GUARD_MARGIN = 0.50  # the same program differs from itself by 15 % and more from run to run: docs/decisions/0021-what-guards-the-cost.md
 SLOW_LISTS = {"--repositories": 1000, "--tags": 1000}  # what they list, which takes them minutes to fill
 
 
